@@ -1,0 +1,45 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv: requirements.lock pyproject.toml
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv; \
+	  uv pip install --quiet --python $(BIN)/python -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
+	else \
+	  $(PYTHON) -m venv .venv; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	fi
+	@touch .venv
+
+test: .venv  ## run the tests
+	$(BIN)/pytest -n auto
+
+check: .venv  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv  ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+simulator: .venv  ## serve a simulated Keepa on 127.0.0.1:8900
+	$(BIN)/python -m deals_pipeline.simulator --port 8900
+
+lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate --no-header \
+	  --no-emit-index-url pyproject.toml --group dev --output-file requirements.lock
+
+clean:  ## remove the environment and all caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+.PHONY: help test check format simulator lock clean

@@ -5,6 +5,8 @@ Source: fact P2 of the API notes; names and the deal-relevant set as in Keepa's 
 
 from enum import Enum, IntEnum
 
+from typing_extensions import Self
+
 
 class Measure(Enum):
     """What the numbers of a price type count."""
@@ -44,7 +46,7 @@ class PriceType(IntEnum):
         measure: Measure = Measure.MONEY,
         needs: Needs = Needs.HISTORY,
         *flags: str,
-    ) -> "PriceType":
+    ) -> Self:
         """Make a member from its index and attributes."""
         member = int.__new__(cls, index)
         member._value_ = index

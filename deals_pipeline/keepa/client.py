@@ -1,0 +1,216 @@
+"""The transport to Keepa: one call, one attempt, one hold. Retries belong to the caller.
+
+The API key enters here, at the transport, and leaves only in the URL of the call itself: it is in no reply, log record,
+exception or landed answer (F66).
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias, overload
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from pydantic import SecretStr
+from requests.auth import AuthBase
+
+from deals_pipeline import __version__
+from deals_pipeline.keepa.reading import read_reply
+from deals_pipeline.keepa.replies import (
+    Corrupt,
+    Failure,
+    Page,
+    Products,
+    Reply,
+    Retryable,
+    RetryableCause,
+    Sellers,
+    TokenStatus,
+    WireAnswer,
+)
+from deals_pipeline.keepa.requests import (
+    DealPageRequest,
+    ProductRequest,
+    Request,
+    SellerRequest,
+    TokenStatusRequest,
+)
+from deals_pipeline.keepa.tokens import Cost
+
+KEEPA_URL: Final = "https://api.keepa.com"
+CONNECT_SECONDS_MAX: Final = 10.0
+READ_SECONDS_MAX: Final = 90.0
+"""A batch with offers was measured to take up to 63 s (P8)."""
+REDACTED: Final = "[redacted]"
+
+
+class Hold(Protocol):
+    """Tokens reserved for one request; the client spends no other way (F11)."""
+
+    @property
+    def hold_id(self) -> str:
+        """The id under which the bucket keeps it."""
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of the request that it was made for."""
+
+    def mark_sent(self) -> None:
+        """Record, before the first byte leaves, that from now on it may be charged. Raises when it was sent before."""
+
+
+class HoldMismatch(ValueError):
+    """A request was to be sent on a hold that was made for another."""
+
+
+Land: TypeAlias = Callable[[Request, Hold, WireAnswer], None]
+"""Puts an answer on disk before anything else looks at it (F44)."""
+
+
+class KeepaClient:
+    """Sends requests to Keepa, or to a simulator at `url`, and returns what came as a closed result.
+
+    `session` may carry an adapter of its own (the simulator's, in tests); `land` sees each answer first. Makes no
+    connection until the first call. Raises `ValueError` for a `url` that is no plain http(s) address.
+    """
+
+    def __init__(
+        self,
+        key: SecretStr,
+        *,
+        url: str = KEEPA_URL,
+        session: requests.Session | None = None,
+        land: Land | None = None,
+        read_seconds_max: float = READ_SECONDS_MAX,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("url: allowed is http(s)://host[:port][/path], without a query")
+        if not key.get_secret_value().strip():
+            raise ValueError("key: allowed is the 64 characters that Keepa shows in your account, not an empty text")
+        self._url = url.rstrip("/")
+        self._key = key
+        self._session = session or requests.Session()
+        self._session.headers["User-Agent"] = f"deals_pipeline/{__version__}"
+        self._session.headers["Accept-Encoding"] = "gzip"
+        self._land = land
+        self._timeout = (CONNECT_SECONDS_MAX, read_seconds_max)
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).addFilter(_redact_keys)
+
+    def __repr__(self) -> str:
+        return f"KeepaClient({self._url})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    @overload
+    def send(self, request: DealPageRequest, hold: Hold) -> Page | Failure: ...
+    @overload
+    def send(self, request: ProductRequest, hold: Hold) -> Products | Failure: ...
+    @overload
+    def send(self, request: SellerRequest, hold: Hold) -> Sellers | Failure: ...
+    def send(self, request: Request, hold: Hold) -> Reply:
+        """Make one attempt at a request on the hold that was made for it.
+
+        Raises `HoldMismatch` before anything is sent when the hold is for another cost, and whatever `land` raises.
+        """
+        if hold.cost != request.cost:
+            raise HoldMismatch(f"hold {hold.hold_id} covers {hold.cost}, the request costs {request.cost}")
+        answer = self._exchange(request, hold.mark_sent)
+        if isinstance(answer, Retryable):
+            return answer
+        if self._land is not None:
+            self._land(request, hold, answer)
+        return read_reply(request, answer)
+
+    def token_status(self) -> TokenStatus | Failure:
+        """Ask for the balance, which is free and takes no hold; only when an old observation matters (T7)."""
+        request = TokenStatusRequest()
+        answer = self._exchange(request, lambda: None)
+        if isinstance(answer, Retryable):
+            return answer
+        reply = read_reply(request, answer)
+        if isinstance(reply, Page | Products | Sellers):
+            raise TypeError(f"a token status was read as {type(reply).__name__}")
+        return reply
+
+    def _exchange(self, request: Request, mark_sent: Callable[[], None]) -> WireAnswer | Retryable:
+        wire = request.wire()
+        mark_sent()
+        try:
+            with self._session.request(
+                wire.method,
+                self._url + wire.path,
+                params=dict(wire.query),
+                json=wire.body,
+                auth=_KeyAuth(self._key),
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                body = response.raw.read(decode_content=False)
+                encoding = response.headers.get("Content-Encoding", "")
+                return self._without_key(WireAnswer(response.status_code, encoding.lower(), body))
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
+            return _not_answered(failure)
+
+    def _without_key(self, answer: WireAnswer) -> WireAnswer:
+        secret = self._key.get_secret_value().encode()
+        try:
+            leaks = secret in answer.content
+        except Corrupt:
+            return answer
+        if not leaks:
+            return answer
+        return WireAnswer(answer.status, "", answer.content.replace(secret, REDACTED.encode()))
+
+
+class _KeyAuth(AuthBase):
+    """Adds the key to the URL when a request is prepared, so that no `Request` object holds it."""
+
+    def __init__(self, key: SecretStr) -> None:
+        self._key = key
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.prepare_url(prepared.url, {"key": self._key.get_secret_value()})
+        return prepared
+
+
+class _KeyRedaction(logging.Filter):
+    """Takes the value of a `key` parameter out of the URLs that urllib3 logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        record.msg, record.args = re.sub(r"([?&]key=)[^&\s\"']*", rf"\1{REDACTED}", message), None
+        return True
+
+
+_redact_keys: Final = _KeyRedaction()
+
+
+def _not_answered(failure: Exception) -> Retryable:
+    """Classify an exception by its kinds alone: its text would carry the URL, and the URL the key."""
+    kinds = {type(cause) for cause in _causes(failure)}
+    detail = " < ".join(sorted(kind.__name__ for kind in kinds))
+    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
+    timed_out = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
+    if any(issubclass(kind, unsent) for kind in kinds):
+        return Retryable(RetryableCause.NOT_CONNECTED, detail, was_sent=False, tokens=None)
+    if any(issubclass(kind, timed_out) for kind in kinds):
+        return Retryable(RetryableCause.TIMED_OUT, detail, was_sent=True, tokens=None)
+    return Retryable(RetryableCause.CONNECTION_LOST, detail, was_sent=True, tokens=None)
+
+
+def _causes(failure: BaseException) -> list[BaseException]:
+    """Return an exception and all that it wraps: by its arguments, its `reason`, and its context."""
+    found: list[BaseException] = []
+    pending: list[object] = [failure]
+    while pending:
+        cause = pending.pop()
+        if isinstance(cause, BaseException) and cause not in found:
+            found.append(cause)
+            pending += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+    return found

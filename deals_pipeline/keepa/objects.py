@@ -1,0 +1,262 @@
+"""Keepa's objects as they arrive: deals, products, offers, sellers; any negative price, rank or count is missing.
+
+Fields carry Keepa's names in snake case. Times are Keepa minutes, money integer cents; a missing value is `None`
+(D10, P2), never -1. Unknown fields are ignored, a wrong type raises `msgspec.ValidationError` with its path.
+"""
+
+from array import array
+from typing import Annotated, ClassVar, TypeAlias
+
+import numpy as np
+from msgspec import Meta, Struct, field
+from msgspec.structs import force_setattr
+from numpy.typing import NDArray
+
+from deals_pipeline.keepa.price_types import PriceType
+
+Asin: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z0-9]{10}$")]
+Values: TypeAlias = tuple[int | None, ...]
+"""One value per price type; look up with `value_of`."""
+
+
+def value_of(values: Values | None, price_type: PriceType) -> int | None:
+    """Return the value of a price type, `None` when it is missing or the array is shorter."""
+    return values[price_type] if values is not None and price_type < len(values) else None
+
+
+def _present(value: float | None) -> bool:
+    return value is not None and value >= 0
+
+
+class _Object(Struct, frozen=True, kw_only=True, rename="camel"):
+    """An object of the wire, whose fields in `or_missing` become `None` where Keepa sends a negative."""
+
+    or_missing: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.or_missing:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                force_setattr(self, name, tuple(item if _present(item) else None for item in value))
+            elif not _present(value):
+                force_setattr(self, name, None)
+
+
+class Deal(_Object, frozen=True, kw_only=True):
+    """One deal of a page (D8).
+
+    `current`, `current_since` and `delta_last` have one value per price type; `avg`, `delta` and `delta_percent` one
+    such array per date range (day, week, month, 90 days). A delta is average minus current: positive is a drop.
+    """
+
+    or_missing: ClassVar[tuple[str, ...]] = ("current", "current_since")
+
+    asin: Asin
+    title: str | None = None
+    parent_asin: str | None = None
+    root_cat: int
+    categories: tuple[int, ...] = ()
+    image: tuple[int, ...] | None = None
+    creation_date: int
+    last_update: int
+    current: Values
+    current_since: Values
+    delta_last: tuple[int, ...]
+    avg: tuple[Values, ...]
+    delta: tuple[tuple[int, ...], ...]
+    delta_percent: tuple[tuple[int, ...], ...]
+    back_in_stock: tuple[bool, ...] = ()
+    sales_rank_drops30: int | None = None
+    sales_rank_drops90: int | None = None
+    sales_rank_drops180: int | None = None
+    sales_rank_drops365: int | None = None
+    warehouse_condition: int | None = None
+    warehouse_condition_comment: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        force_setattr(
+            self, "avg", tuple(tuple(item if _present(item) else None for item in window) for window in self.avg)
+        )
+
+    @property
+    def image_name(self) -> str | None:
+        """The file name of the image, which travels as character codes."""
+        return None if self.image is None else "".join(map(chr, self.image))
+
+
+class Stats(_Object, frozen=True, kw_only=True):
+    """The statistics of a product (P4): one value per price type, averages weighted by time."""
+
+    or_missing: ClassVar[tuple[str, ...]] = (
+        "current",
+        "avg",
+        "avg30",
+        "avg90",
+        "avg180",
+        "avg365",
+        "sales_rank_drops30",
+        "sales_rank_drops90",
+        "sales_rank_drops180",
+        "sales_rank_drops365",
+    )
+
+    current: Values
+    avg: Values | None = None
+    avg30: Values | None = None
+    avg90: Values | None = None
+    avg180: Values | None = None
+    avg365: Values | None = None
+    sales_rank_drops30: int | None = None
+    sales_rank_drops90: int | None = None
+    sales_rank_drops180: int | None = None
+    sales_rank_drops365: int | None = None
+
+
+class FbaFees(_Object, frozen=True, kw_only=True):
+    """What Amazon charges to pick and pack one unit, in cents (P5)."""
+
+    or_missing: ClassVar[tuple[str, ...]] = ("pick_and_pack_fee",)
+
+    pick_and_pack_fee: int | None = None
+
+
+class Offer(_Object, frozen=True, kw_only=True):
+    """One seller's offer of a product; `offer_csv` is triples (time, price, shipping), newest last (P3)."""
+
+    offer_id: int
+    seller_id: str
+    condition: int
+    last_seen: int
+    condition_comment: str | None = None
+    is_amazon: bool = False
+    is_fba: bool = field(name="isFBA", default=False)
+    is_prime: bool = False
+    is_shippable: bool = True
+    is_preorder: bool = False
+    is_warehouse_deal: bool = False
+    offer_csv: tuple[int, ...] = field(name="offerCSV", default=())
+    stock_csv: tuple[int, ...] | None = field(name="stockCSV", default=None)
+
+    @property
+    def price(self) -> int | None:
+        """The newest item price in cents."""
+        return self._newest(-2)
+
+    @property
+    def shipping(self) -> int | None:
+        """The newest shipping price in cents; `None` is unknown, 0 free."""
+        return self._newest(-1)
+
+    def _newest(self, position: int) -> int | None:
+        if len(self.offer_csv) < PriceType.NEW_FBM_SHIPPING.stride:
+            return None
+        value = self.offer_csv[position]
+        return value if _present(value) else None
+
+
+class Series:
+    """One history as Keepa sends it, in 32-bit integers: pairs (time, value), or triples (time, price, shipping)."""
+
+    __slots__ = ("flat",)
+
+    def __init__(self, flat: NDArray[np.int32]) -> None:
+        self.flat = flat
+
+    def __repr__(self) -> str:
+        return f"Series({len(self.flat)} integers)"
+
+    def times(self, price_type: PriceType) -> NDArray[np.int32]:
+        """Return the times in Keepa minutes, oldest first."""
+        return self.flat[:: price_type.stride]
+
+    def values(self, price_type: PriceType) -> NDArray[np.int32]:
+        """Return the values; a negative one is missing."""
+        return self.flat[1 :: price_type.stride]
+
+    def shipping(self, price_type: PriceType) -> NDArray[np.int32] | None:
+        """Return the shipping prices of a type with shipping, else `None`; a negative one is unknown."""
+        return self.flat[2 :: price_type.stride] if price_type.with_shipping else None
+
+
+def decode_series(kind: type, value: object) -> object:
+    """Turn the list of integers of a `Series` field into one; the `dec_hook` of msgspec's decoders.
+
+    Raises `TypeError` for anything but integers and `ValueError` beyond 32 bits.
+    """
+    if kind is not Series:
+        raise NotImplementedError(kind)
+    if not isinstance(value, list):
+        raise TypeError(f"Expected an array of integers, got {type(value).__name__}")
+    try:
+        return Series(np.frombuffer(array("i", value), dtype=np.int32))
+    except OverflowError as beyond:
+        raise ValueError("Expected 32-bit integers") from beyond
+
+
+class Product(_Object, frozen=True, kw_only=True):
+    """One product; `csv` has one history per price type, `None` where there is none (P2).
+
+    `stats`, `csv` and `offers` come only when they were asked for. `live_offers_order` are positions in `offers`.
+    """
+
+    or_missing: ClassVar[tuple[str, ...]] = (
+        "referral_fee_percentage",
+        "availability_amazon",
+        "number_of_pages",
+        "package_weight",
+        "publication_date",
+    )
+
+    asin: Asin
+    domain_id: int
+    product_type: int = 0
+    title: str | None = None
+    parent_asin: str | None = None
+    root_category: int = 0
+    categories: tuple[int, ...] | None = None
+    manufacturer: str | None = None
+    brand: str | None = None
+    author: str | None = None
+    binding: str | None = None
+    number_of_pages: int | None = None
+    publication_date: int | None = None
+    package_weight: int | None = None
+    tracking_since: int
+    last_update: int
+    availability_amazon: int | None = None
+    fba_fees: FbaFees | None = None
+    referral_fee_percentage: float | None = None
+    stats: Stats | None = None
+    csv: tuple[Series | None, ...] | None = None
+    offers: tuple[Offer | int, ...] | None = None
+    offers_successful: bool | None = None
+    live_offers_order: tuple[int, ...] | None = None
+
+    def history(self, price_type: PriceType) -> Series | None:
+        """Return the history of a price type, `None` when there is none."""
+        return self.csv[price_type] if self.csv is not None and price_type < len(self.csv) else None
+
+    @property
+    def live_offers(self) -> tuple[Offer, ...]:
+        """The offers that are live now, in the order of Amazon's offer page; positions that hold no object are left."""
+        offers = self.offers or ()
+        ordered = (offers[position] for position in self.live_offers_order or () if 0 <= position < len(offers))
+        return tuple(offer for offer in ordered if isinstance(offer, Offer))
+
+
+class Seller(_Object, frozen=True, kw_only=True):
+    """One seller; `current_rating` is percent of positive ratings, `current_rating_count` how many there are."""
+
+    or_missing: ClassVar[tuple[str, ...]] = ("current_rating", "current_rating_count", "ratings_last30_days")
+
+    seller_id: str
+    domain_id: int
+    seller_name: str | None = None
+    tracked_since: int
+    last_update: int
+    current_rating: int | None = None
+    current_rating_count: int | None = None
+    ratings_last30_days: int | None = None
+    has_fba: bool | None = field(name="hasFBA", default=None)
+    ships_from_china: bool | None = None

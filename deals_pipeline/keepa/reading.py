@@ -1,0 +1,260 @@
+"""From the bytes of an answer to its reply: a pure function, so that a landed answer can be read again at no cost.
+
+Items that do not decode, or that cannot be what was asked for, are put aside with their reason; the rest is kept (F53).
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+from typing_extensions import assert_never
+
+from deals_pipeline.keepa.contract import (
+    deal_defect,
+    in_order,
+    product_breaches,
+    product_defect,
+    selection_breaches,
+)
+from deals_pipeline.keepa.objects import Deal, Product, Seller, decode_series
+from deals_pipeline.keepa.replies import (
+    Corrupt,
+    Failure,
+    Fatal,
+    FatalCause,
+    Page,
+    Products,
+    Quarantined,
+    Reply,
+    Retryable,
+    RetryableCause,
+    Sellers,
+    Throttled,
+    TokenStatus,
+    WireAnswer,
+)
+from deals_pipeline.keepa.requests import (
+    DEALS_PER_PAGE,
+    DealPageRequest,
+    ProductRequest,
+    Request,
+    SellerRequest,
+    TokenStatusRequest,
+)
+from deals_pipeline.keepa.time import from_unix_ms
+from deals_pipeline.keepa.tokens import TokenObservation
+
+Item = TypeVar("Item", bound=Struct)
+
+FATAL_CAUSES: Final[Mapping[int, FatalCause]] = {
+    HTTPStatus.BAD_REQUEST: FatalCause.REJECTED,
+    HTTPStatus.PAYMENT_REQUIRED: FatalCause.PAYMENT_REQUIRED,
+    HTTPStatus.NOT_FOUND: FatalCause.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: FatalCause.METHOD_NOT_ALLOWED,
+}
+
+
+class _Tokens(Struct):
+    timestamp: int
+    tokens_left: int
+    refill_in: int
+    refill_rate: int
+    token_flow_reduction: float = 0.0
+    tokens_consumed: int = 0
+
+
+class _Envelope(Struct, rename="camel"):
+    timestamp: Raw = Raw(b"null")
+    tokens_left: Raw = Raw(b"null")
+    refill_in: Raw = Raw(b"null")
+    refill_rate: Raw = Raw(b"null")
+    token_flow_reduction: Raw = Raw(b"0.0")
+    tokens_consumed: Raw = Raw(b"0")
+    error: Raw = Raw(b"null")
+    deals: Raw = Raw(b"null")
+    products: Raw = Raw(b"null")
+    sellers: Raw = Raw(b"null")
+
+
+class _Deals(Struct):
+    dr: list[Raw]
+
+
+class _Error(Struct):
+    type: str = ""
+    message: str = ""
+    details: str | None = None
+
+
+class _Identity(Struct, rename="camel"):
+    asin: str | None = None
+    seller_id: str | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_deal = msgspec.json.Decoder(Deal)
+_product = msgspec.json.Decoder(Product, dec_hook=decode_series)
+_seller = msgspec.json.Decoder(Seller)
+
+
+def read_reply(request: Request, answer: WireAnswer) -> Reply:
+    """Return what an answer to `request` says, checked against what was asked for. Never raises on bad bytes."""
+    envelope = _open(answer)
+    if isinstance(envelope, RetryableCause):
+        if answer.status == HTTPStatus.OK:
+            return _retryable(envelope, f"{len(answer.body)} bytes", None)
+        return _read_failure(answer.status, "", None)
+    tokens = _tokens(envelope)
+    if answer.status != HTTPStatus.OK:
+        return _read_failure(answer.status, _error(envelope), tokens)
+    if tokens is None:
+        return _retryable(RetryableCause.MALFORMED, "no token fields", None)
+    try:
+        return _read_success(request, envelope, tokens)
+    except msgspec.DecodeError as malformed:
+        return _retryable(RetryableCause.MALFORMED, _error(envelope) or str(malformed), tokens)
+
+
+def _open(answer: WireAnswer) -> _Envelope | RetryableCause:
+    try:
+        return _envelope.decode(answer.content) if answer.content.strip() else RetryableCause.EMPTY
+    except Corrupt:
+        return RetryableCause.CORRUPT
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return RetryableCause.NOT_JSON
+
+
+def _read_failure(status: int, error: str, tokens: TokenObservation | None) -> Failure:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(tokens)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _retryable(RetryableCause.SERVER_ERROR, f"HTTP {status}", tokens)
+    return Fatal(FATAL_CAUSES.get(status, FatalCause.UNEXPECTED_STATUS), error or f"HTTP {status}", tokens)
+
+
+def _retryable(cause: RetryableCause, detail: str, tokens: TokenObservation | None) -> Retryable:
+    return Retryable(cause, detail, was_sent=True, tokens=tokens)
+
+
+def _read_success(request: Request, envelope: _Envelope, tokens: TokenObservation) -> Reply:
+    match request:
+        case DealPageRequest():
+            return _read_page(request, msgspec.json.decode(envelope.deals, type=_Deals).dr, tokens)
+        case ProductRequest():
+            return _read_products(request, msgspec.json.decode(envelope.products, type=list[Raw]), tokens)
+        case SellerRequest():
+            found = msgspec.json.decode(envelope.sellers, type=dict[str, Raw] | None) or {}
+            return _read_sellers(request, list(found.values()), tokens)
+        case TokenStatusRequest():
+            return TokenStatus(tokens)
+        case _ as never:
+            assert_never(never)
+
+
+def _read_page(request: DealPageRequest, items: list[Raw], tokens: TokenObservation) -> Page:
+    readable, quarantined = _read_items(_deal, items)
+    sound: list[Deal] = []
+    for position, deal in readable:
+        if reason := deal_defect(deal, tokens.timestamp):
+            quarantined.append(Quarantined(position, deal.asin, reason))
+        else:
+            sound.append(deal)
+    newest: dict[str, Deal] = {}
+    for deal in sound:
+        if deal.asin not in newest or deal.last_update > newest[deal.asin].last_update:
+            newest[deal.asin] = deal
+    return Page(
+        tokens=tokens,
+        deals=tuple(newest.values()),
+        quarantined=tuple(quarantined),
+        breaches=selection_breaches(request.selection, sound),
+        duplicates=len(sound) - len(newest),
+        is_last=len(items) < DEALS_PER_PAGE,
+        is_in_order=in_order(request.selection, sound),
+    )
+
+
+def _read_products(request: ProductRequest, items: list[Raw], tokens: TokenObservation) -> Products:
+    readable, quarantined = _read_items(_product, items)
+    sound: dict[str, Product] = {}
+    for position, product in readable:
+        reason = product_defect(product, request, tokens.timestamp)
+        if product.asin in sound:
+            reason = f"asin {product.asin} came twice"
+        if reason:
+            quarantined.append(Quarantined(position, product.asin, reason))
+        else:
+            sound[product.asin] = product
+    came = sound.keys() | {item.item_id for item in quarantined}
+    return Products(
+        tokens=tokens,
+        products=tuple(sound.values()),
+        missing=tuple(asin for asin in request.asins if asin not in came),
+        quarantined=tuple(quarantined),
+        breaches=product_breaches(request, tuple(sound.values())),
+    )
+
+
+def _read_sellers(request: SellerRequest, items: list[Raw], tokens: TokenObservation) -> Sellers:
+    readable, quarantined = _read_items(_seller, items)
+    sound: list[Seller] = []
+    for position, seller in readable:
+        if seller.seller_id not in request.seller_ids:
+            quarantined.append(Quarantined(position, seller.seller_id, f"{seller.seller_id} was not asked for"))
+        elif seller.domain_id != request.domain:
+            quarantined.append(Quarantined(position, seller.seller_id, f"domainId is {seller.domain_id}"))
+        else:
+            sound.append(seller)
+    came = {seller.seller_id for seller in sound} | {item.item_id for item in quarantined}
+    missing = tuple(seller_id for seller_id in request.seller_ids if seller_id not in came)
+    return Sellers(tokens, tuple(sound), missing, tuple(quarantined))
+
+
+def _read_items(
+    decoder: msgspec.json.Decoder[Item], items: list[Raw]
+) -> tuple[list[tuple[int, Item]], list[Quarantined]]:
+    read = [(position, _read_item(decoder, position, raw)) for position, raw in enumerate(items)]
+    readable = [(position, item) for position, item in read if not isinstance(item, Quarantined)]
+    return readable, [item for _, item in read if isinstance(item, Quarantined)]
+
+
+def _read_item(decoder: msgspec.json.Decoder[Item], position: int, raw: Raw) -> Item | Quarantined:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+        return Quarantined(position, _identity(raw), str(malformed))
+
+
+def _identity(raw: Raw) -> str | None:
+    try:
+        identity = msgspec.json.decode(raw, type=_Identity)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return identity.asin or identity.seller_id
+
+
+def _tokens(envelope: _Envelope) -> TokenObservation | None:
+    try:
+        fields = {name: msgspec.json.decode(getattr(envelope, name)) for name in _Tokens.__struct_fields__}
+        wire = msgspec.convert(fields, _Tokens)
+        return TokenObservation(
+            timestamp=from_unix_ms(wire.timestamp),
+            tokens_left=wire.tokens_left,
+            refill_in=timedelta(milliseconds=wire.refill_in),
+            refill_rate=wire.refill_rate,
+            token_flow_reduction=wire.token_flow_reduction,
+            tokens_consumed=wire.tokens_consumed,
+        )
+    except (msgspec.DecodeError, OverflowError):
+        return None
+
+
+def _error(envelope: _Envelope) -> str:
+    try:
+        error = msgspec.json.decode(envelope.error, type=_Error | None)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return " ".join(part for part in (error.type, error.message, error.details) if part) if error else ""

@@ -1,0 +1,311 @@
+"""The requests we make of Keepa: typed, validated when made, with their wire form and their cost.
+
+A value outside the documented range raises `pydantic.ValidationError` (a `ValueError`), which names the field, the
+value and what is allowed. Sources: facts D1-D3, P2, P3, P7 and the cost table of the API notes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import ceil
+from typing import Annotated, ClassVar, Final, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic.alias_generators import to_camel
+from typing_extensions import Self
+
+from deals_pipeline.keepa.price_types import PriceType
+from deals_pipeline.keepa.tokens import Cost
+
+WireValue: TypeAlias = int | float | str | bool | list[int] | list[str]
+
+DEALS_PER_PAGE: Final = 150
+DEALS_PER_SELECTION_MAX: Final = 10_000
+ASINS_PER_REQUEST_MAX: Final = 100
+ASINS_PER_REQUEST_WITH_OFFERS_MAX: Final = 20
+OFFERS_PER_OFFER_PAGE: Final = 10
+TOKENS_PER_OFFER_PAGE: Final = 6
+OPEN_END: Final = -1
+"""The upper bound of a sales rank range that has none."""
+
+
+class Domain(IntEnum):
+    """An Amazon marketplace; its value is `domainId` on the wire."""
+
+    US = 1
+    GB = 2
+    DE = 3
+    FR = 4
+    JP = 5
+    CA = 6
+    IT = 8
+    ES = 9
+    IN = 10
+    MX = 11
+    BR = 12
+
+
+class DateRange(IntEnum):
+    """The interval in which a deal's product changed."""
+
+    DAY = 0
+    WEEK = 1
+    MONTH = 2
+    QUARTER = 3
+
+
+class SortType(IntEnum):
+    """The order of a deal page; a negative value inverts it (D2). Deal age, newest first, cannot be inverted."""
+
+    AGE = 1
+    DELTA = 2
+    SALES_RANK = 3
+    PERCENT_DELTA = 4
+    DELTA_INVERTED = -2
+    SALES_RANK_INVERTED = -3
+    PERCENT_DELTA_INVERTED = -4
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """A request as it travels, without the API key: `body` is the JSON of a POST."""
+
+    path: str
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    body: Mapping[str, WireValue] | None = None
+
+    @property
+    def method(self) -> str:
+        """GET, or POST when there is a body."""
+        return "GET" if self.body is None else "POST"
+
+
+def _ordered(bounds: tuple[int, int]) -> tuple[int, int]:
+    low, high = bounds
+    if high != OPEN_END and low > high:
+        raise ValueError(f"[{low}, {high}]: allowed is low <= high")
+    return bounds
+
+
+def _closed(bounds: tuple[int, int]) -> tuple[int, int]:
+    low, high = bounds
+    if low > high:
+        raise ValueError(f"[{low}, {high}]: allowed is low <= high")
+    return bounds
+
+
+def _unique(items: tuple[str, ...]) -> tuple[str, ...]:
+    if repeated := sorted({item for item in items if items.count(item) > 1}):
+        raise ValueError(f"{', '.join(repeated)}: allowed is each once")
+    return items
+
+
+Count = Annotated[StrictInt, Field(ge=0)]
+Range = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_closed)]
+PriceRange = Annotated[tuple[Count, Count], AfterValidator(_closed)]
+RankRange = Annotated[tuple[Count, Annotated[StrictInt, Field(ge=OPEN_END)]], AfterValidator(_ordered)]
+Asin = Annotated[str, Field(pattern=r"^[A-Z0-9]{10}$")]
+SellerId = Annotated[str, Field(pattern=r"^[A-Z0-9]{8,20}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DealSelection(_Frozen):
+    """A deal query: which deals of one marketplace and price type to show, and in which order (D2, D3).
+
+    A range is (low, high), both ends included, in the unit of the price type (cents, ranks); percents are whole.
+    `sales_rank_range` excludes products without a rank, its upper bound -1 is open. Category ids are Amazon's browse
+    nodes. `None`, `False` and `()` leave a filter off.
+    """
+
+    domain: Domain = Domain.US
+    price_type: PriceType = PriceType.USED
+    date_range: DateRange = DateRange.QUARTER
+    sort_type: SortType = SortType.AGE
+    include_categories: tuple[Count, ...] = ()
+    exclude_categories: tuple[Count, ...] = ()
+    current_range: PriceRange | None = None
+    delta_range: Range | None = None
+    delta_percent_range: Range | None = None
+    delta_last_range: Range | None = None
+    sales_rank_range: RankRange | None = None
+    min_rating: Annotated[StrictInt, Field(ge=0, le=50)] | None = None
+    title_search: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    warehouse_conditions: tuple[Annotated[StrictInt, Field(ge=0, le=5)], ...] = ()
+    is_lowest: StrictBool = False
+    is_lowest90: StrictBool = False
+    is_lowest_offer: StrictBool = False
+    is_back_in_stock: StrictBool = False
+    is_out_of_stock: StrictBool = False
+    has_reviews: StrictBool = False
+    filter_erotic: StrictBool = False
+    single_variation: StrictBool = False
+    is_prime_exclusive: StrictBool = False
+    must_have_amazon_offer: StrictBool = False
+    must_not_have_amazon_offer: StrictBool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.price_type.deal_relevant:
+            allowed = ", ".join(kind.name for kind in PriceType if kind.deal_relevant)
+            raise ValueError(f"price_type {self.price_type.name}: allowed are {allowed}")
+        if self.delta_percent_range and self.delta_percent_range[0] < self.delta_percent_min:
+            raise ValueError(
+                f"delta_percent_range {list(self.delta_percent_range)}: allowed is a lower bound of at least "
+                f"{self.delta_percent_min} for {self.price_type.name}"
+            )
+        if self.must_have_amazon_offer and self.must_not_have_amazon_offer:
+            raise ValueError("must_have_amazon_offer and must_not_have_amazon_offer: allowed is one of the two")
+        return self
+
+    @property
+    def delta_percent_min(self) -> int:
+        """The smallest drop, in percent, that Keepa lists for this price type (D3)."""
+        return 80 if self.price_type is PriceType.SALES else 10
+
+    def wire(self) -> dict[str, WireValue]:
+        """Return the selection under Keepa's names, filters that are off left out."""
+        values: dict[str, WireValue] = {
+            to_camel(name): value
+            for name, value in self.model_dump(mode="json", exclude={"domain", "price_type"}).items()
+            if value is not None and value is not False and value != []
+        }
+        return values | {
+            "domainId": int(self.domain),
+            "priceTypes": [int(self.price_type)],
+            "isFilterEnabled": True,
+            "isRangeEnabled": True,
+        }
+
+
+class DealPageRequest(_Frozen):
+    """One page of up to 150 deals of a selection; `page` counts from 0 and ends with the 10 000th deal (D1)."""
+
+    cost: ClassVar[Cost] = Cost(5, 5)
+
+    selection: DealSelection
+    page: Annotated[StrictInt, Field(ge=0, le=ceil(DEALS_PER_SELECTION_MAX / DEALS_PER_PAGE) - 1)] = 0
+
+    def wire(self) -> WireRequest:
+        """Return the request as it travels."""
+        return WireRequest("/deal", body=self.selection.wire() | {"page": self.page})
+
+
+class ProductRequest(_Frozen):
+    """Products by ASIN: at most 100, at most 20 with `offers`.
+
+    `stats` and `days` are days; `update` is hours since the last crawl after which Keepa refreshes first (0 always,
+    -1 never); `offers` is how many live offers to fetch, in pages of 10.
+    """
+
+    domain: Domain = Domain.US
+    asins: Annotated[tuple[Asin, ...], Field(min_length=1), AfterValidator(_unique)]
+    stats: Annotated[StrictInt, Field(ge=1)] | None = None
+    history: StrictBool = True
+    days: Annotated[StrictInt, Field(ge=1)] | None = None
+    offers: Annotated[StrictInt, Field(ge=20, le=100)] | None = None
+    only_live_offers: StrictBool = False
+    update: Annotated[StrictInt, Field(ge=-1)] | None = None
+    buybox: StrictBool = False
+    rating: StrictBool = False
+    stock: StrictBool = False
+    historical_variations: StrictBool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.asins) > self.asins_max:
+            raise ValueError(f"asins has {len(self.asins)}: allowed are at most {self.asins_max}, 20 with offers")
+        for name in ("only_live_offers", "stock"):
+            if getattr(self, name) and self.offers is None:
+                raise ValueError(f"{name} True: allowed only together with offers")
+        return self
+
+    @property
+    def asins_max(self) -> int:
+        """How many ASINs Keepa takes in one such request."""
+        return ASINS_PER_REQUEST_MAX if self.offers is None else ASINS_PER_REQUEST_WITH_OFFERS_MAX
+
+    @property
+    def cost_per_asin(self) -> Cost:
+        """What each ASIN costs, by the cost table: an unknown one may cost nothing when `update` is -1."""
+        offer_pages_max = ceil((self.offers or 0) / OFFERS_PER_OFFER_PAGE)
+        total = Cost(1, max(1, TOKENS_PER_OFFER_PAGE * offer_pages_max))
+        if self.buybox and self.offers is None:
+            total += Cost(2, 2)
+        if self.update == 0:
+            total += Cost(0, 1)
+        if self.rating:
+            total += Cost(0, 1)
+        if self.stock:
+            total += Cost(0, 2)
+        if self.historical_variations:
+            total += Cost(0, 1)
+        return Cost(0, total.high) if self.update == -1 else total
+
+    @property
+    def cost(self) -> Cost:
+        """What the whole request costs."""
+        return self.cost_per_asin * len(self.asins)
+
+    def asins_affordable(self, tokens: int) -> int:
+        """Return how many ASINs of such a request `tokens` pay for at the highest cost."""
+        return max(0, min(self.asins_max, tokens // self.cost_per_asin.high))
+
+    def split(self, tokens: int) -> tuple["ProductRequest", ...]:
+        """Return requests for the same ASINs, in order, none of which can cost more than `tokens`.
+
+        Raises `ValueError` when `tokens` do not pay for a single ASIN.
+        """
+        size = self.asins_affordable(tokens)
+        if size == 0:
+            raise ValueError(f"tokens {tokens}: allowed is at least {self.cost_per_asin.high}, the cost of one ASIN")
+        return tuple(
+            self.model_copy(update={"asins": self.asins[start : start + size]})
+            for start in range(0, len(self.asins), size)
+        )
+
+    def wire(self) -> WireRequest:
+        """Return the request as it travels."""
+        query: dict[str, str | int] = {
+            "domain": int(self.domain),
+            "asin": ",".join(self.asins),
+            "history": int(self.history),
+        }
+        for name in ("stats", "days", "offers", "update"):
+            if (value := getattr(self, name)) is not None:
+                query[name] = value
+        for name in ("only_live_offers", "buybox", "rating", "stock", "historical_variations"):
+            if getattr(self, name):
+                query[name.replace("_", "-")] = 1
+        return WireRequest("/product", query)
+
+
+class SellerRequest(_Frozen):
+    """Sellers by id, at most 100; unknown ids are free and silently missing."""
+
+    domain: Domain = Domain.US
+    seller_ids: Annotated[tuple[SellerId, ...], Field(min_length=1, max_length=100), AfterValidator(_unique)]
+
+    @property
+    def cost(self) -> Cost:
+        """One token for each id that is found."""
+        return Cost(0, len(self.seller_ids))
+
+    def wire(self) -> WireRequest:
+        """Return the request as it travels."""
+        return WireRequest("/seller", {"domain": int(self.domain), "seller": ",".join(self.seller_ids)})
+
+
+class TokenStatusRequest(_Frozen):
+    """The balance alone; free (T7)."""
+
+    cost: ClassVar[Cost] = Cost(0, 0)
+
+    def wire(self) -> WireRequest:
+        """Return the request as it travels."""
+        return WireRequest("/token")
+
+
+Request: TypeAlias = DealPageRequest | ProductRequest | SellerRequest | TokenStatusRequest

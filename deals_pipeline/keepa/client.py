@@ -6,7 +6,9 @@ exception or landed answer (F66).
 
 import logging
 import re
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol, TypeAlias, overload
 from urllib.parse import urlsplit
 
@@ -84,11 +86,10 @@ class KeepaClient:
         land: Land | None = None,
         read_seconds_max: float = READ_SECONDS_MAX,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ValueError("url: allowed is http(s)://host[:port][/path], without a query")
-        if not key.get_secret_value().strip():
-            raise ValueError("key: allowed is the 64 characters that Keepa shows in your account, not an empty text")
+        if not _is_plain(url):
+            raise ValueError("url: allowed is http(s)://host[:port][/path], without a user or a query")
+        if not re.fullmatch(r"[A-Za-z0-9._~-]+", key.get_secret_value()):
+            raise ValueError("key: allowed are the 64 letters and digits that Keepa shows in your account, no spaces")
         self._url = url.rstrip("/")
         self._key = key
         self._session = session or requests.Session()
@@ -150,6 +151,7 @@ class KeepaClient:
                 timeout=self._timeout,
                 stream=True,
                 allow_redirects=False,
+                hooks={"response": _without_location},
             ) as response:
                 body = response.raw.read(decode_content=False)
                 encoding = response.headers.get("Content-Encoding", "")
@@ -158,14 +160,13 @@ class KeepaClient:
             return _not_answered(failure)
 
     def _without_key(self, answer: WireAnswer) -> WireAnswer:
-        secret = self._key.get_secret_value().encode()
+        secret, redacted = self._key.get_secret_value().encode(), REDACTED.encode()
+        if secret not in answer.body and secret not in _readable(answer):
+            return answer
         try:
-            leaks = secret in answer.content
+            return WireAnswer(answer.status, "", answer.content.replace(secret, redacted))
         except Corrupt:
-            return answer
-        if not leaks:
-            return answer
-        return WireAnswer(answer.status, "", answer.content.replace(secret, REDACTED.encode()))
+            return WireAnswer(answer.status, answer.content_encoding, redacted)
 
 
 class _KeyAuth(AuthBase):
@@ -185,17 +186,53 @@ class _KeyRedaction(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         record.msg, record.args = re.sub(r"([?&]key=)[^&\s\"']*", rf"\1{REDACTED}", message), None
+        record.exc_info = None
         return True
 
 
 _redact_keys: Final = _KeyRedaction()
 
 
+def _is_plain(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_address = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and has_address and not (parts.query or parts.fragment or parts.username)
+
+
+def _without_location(response: requests.Response, **_: object) -> None:
+    """Keep `requests` from preparing the redirect, for which it would read the body and parse any address."""
+    response.headers.pop("Location", None)
+
+
+def _readable(answer: WireAnswer) -> bytes:
+    """Return the content of an answer, or as much of it as a corrupt body still gives away."""
+    inflated = bytearray()
+    try:
+        return answer.content
+    except Corrupt:
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    with suppress(zlib.error):
+        for start in range(0, len(answer.body), 1024):
+            inflated += stream.decompress(answer.body[start : start + 1024])
+            if stream.eof:
+                break
+    return bytes(inflated)
+
+
 def _not_answered(failure: Exception) -> Retryable:
     """Classify an exception by its kinds alone: its text would carry the URL, and the URL the key."""
     kinds = {type(cause) for cause in _causes(failure)}
     detail = " < ".join(sorted(kind.__name__ for kind in kinds))
-    unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
+    unsent = (
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.LocationValueError,
+        requests.ConnectTimeout,
+        requests.exceptions.InvalidURL,
+    )
     timed_out = (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
     if any(issubclass(kind, unsent) for kind in kinds):
         return Retryable(RetryableCause.NOT_CONNECTED, detail, was_sent=False, tokens=None)
@@ -205,12 +242,12 @@ def _not_answered(failure: Exception) -> Retryable:
 
 
 def _causes(failure: BaseException) -> list[BaseException]:
-    """Return an exception and all that it wraps: by its arguments, its `reason`, and its context."""
+    """Return an exception and all that it wraps, but not what its caller was handling when it was raised."""
     found: list[BaseException] = []
     pending: list[object] = [failure]
     while pending:
         cause = pending.pop()
         if isinstance(cause, BaseException) and cause not in found:
             found.append(cause)
-            pending += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+            pending += [*cause.args, getattr(cause, "reason", None), cause.__cause__]
     return found

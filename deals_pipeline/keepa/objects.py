@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from deals_pipeline.keepa.price_types import PriceType
 
-Asin: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z0-9]{10}$")]
-Values: TypeAlias = tuple[int | None, ...]
+Asin: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z0-9]{10}\Z")]
+Number: TypeAlias = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Minute: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+CategoryId: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Character: TypeAlias = Annotated[int, Meta(ge=0, le=127)]
+Values: TypeAlias = tuple[Number | None, ...]
 """One value per price type; look up with `value_of`."""
 
 
@@ -49,28 +53,36 @@ class Deal(_Object, frozen=True, kw_only=True):
     such array per date range (day, week, month, 90 days). A delta is average minus current: positive is a drop.
     """
 
-    or_missing: ClassVar[tuple[str, ...]] = ("current", "current_since")
+    or_missing: ClassVar[tuple[str, ...]] = (
+        "current",
+        "current_since",
+        "sales_rank_drops30",
+        "sales_rank_drops90",
+        "sales_rank_drops180",
+        "sales_rank_drops365",
+        "warehouse_condition",
+    )
 
     asin: Asin
     title: str | None = None
     parent_asin: str | None = None
-    root_cat: int
-    categories: tuple[int, ...] = ()
-    image: tuple[int, ...] | None = None
-    creation_date: int
-    last_update: int
+    root_cat: CategoryId
+    categories: tuple[CategoryId, ...] = ()
+    image: tuple[Character, ...] | None = None
+    creation_date: Minute
+    last_update: Minute
     current: Values
     current_since: Values
-    delta_last: tuple[int, ...]
+    delta_last: tuple[Number, ...]
     avg: tuple[Values, ...]
-    delta: tuple[tuple[int, ...], ...]
-    delta_percent: tuple[tuple[int, ...], ...]
+    delta: tuple[tuple[Number, ...], ...]
+    delta_percent: tuple[tuple[Number, ...], ...]
     back_in_stock: tuple[bool, ...] = ()
-    sales_rank_drops30: int | None = None
-    sales_rank_drops90: int | None = None
-    sales_rank_drops180: int | None = None
-    sales_rank_drops365: int | None = None
-    warehouse_condition: int | None = None
+    sales_rank_drops30: Number | None = None
+    sales_rank_drops90: Number | None = None
+    sales_rank_drops180: Number | None = None
+    sales_rank_drops365: Number | None = None
+    warehouse_condition: Number | None = None
     warehouse_condition_comment: str | None = None
 
     def __post_init__(self) -> None:
@@ -107,10 +119,10 @@ class Stats(_Object, frozen=True, kw_only=True):
     avg90: Values | None = None
     avg180: Values | None = None
     avg365: Values | None = None
-    sales_rank_drops30: int | None = None
-    sales_rank_drops90: int | None = None
-    sales_rank_drops180: int | None = None
-    sales_rank_drops365: int | None = None
+    sales_rank_drops30: Number | None = None
+    sales_rank_drops90: Number | None = None
+    sales_rank_drops180: Number | None = None
+    sales_rank_drops365: Number | None = None
 
 
 class FbaFees(_Object, frozen=True, kw_only=True):
@@ -118,16 +130,16 @@ class FbaFees(_Object, frozen=True, kw_only=True):
 
     or_missing: ClassVar[tuple[str, ...]] = ("pick_and_pack_fee",)
 
-    pick_and_pack_fee: int | None = None
+    pick_and_pack_fee: Number | None = None
 
 
 class Offer(_Object, frozen=True, kw_only=True):
     """One seller's offer of a product; `offer_csv` is triples (time, price, shipping), newest last (P3)."""
 
-    offer_id: int
+    offer_id: Number
     seller_id: str
-    condition: int
-    last_seen: int
+    condition: Number
+    last_seen: Minute
     condition_comment: str | None = None
     is_amazon: bool = False
     is_fba: bool = field(name="isFBA", default=False)
@@ -135,8 +147,8 @@ class Offer(_Object, frozen=True, kw_only=True):
     is_shippable: bool = True
     is_preorder: bool = False
     is_warehouse_deal: bool = False
-    offer_csv: tuple[int, ...] = field(name="offerCSV", default=())
-    stock_csv: tuple[int, ...] | None = field(name="stockCSV", default=None)
+    offer_csv: tuple[Number, ...] = field(name="offerCSV", default=())
+    stock_csv: tuple[Number, ...] | None = field(name="stockCSV", default=None)
 
     @property
     def price(self) -> int | None:
@@ -209,29 +221,29 @@ class Product(_Object, frozen=True, kw_only=True):
     )
 
     asin: Asin
-    domain_id: int
-    product_type: int = 0
+    domain_id: Number
+    product_type: Number = 0
     title: str | None = None
     parent_asin: str | None = None
-    root_category: int = 0
-    categories: tuple[int, ...] | None = None
+    root_category: CategoryId = 0
+    categories: tuple[CategoryId, ...] | None = None
     manufacturer: str | None = None
     brand: str | None = None
     author: str | None = None
     binding: str | None = None
-    number_of_pages: int | None = None
-    publication_date: int | None = None
-    package_weight: int | None = None
-    tracking_since: int
-    last_update: int
-    availability_amazon: int | None = None
+    number_of_pages: Number | None = None
+    publication_date: Number | None = None
+    package_weight: Number | None = None
+    tracking_since: Minute
+    last_update: Minute
+    availability_amazon: Number | None = None
     fba_fees: FbaFees | None = None
     referral_fee_percentage: float | None = None
     stats: Stats | None = None
     csv: tuple[Series | None, ...] | None = None
-    offers: tuple[Offer | int, ...] | None = None
+    offers: tuple[Offer | Number, ...] | None = None
     offers_successful: bool | None = None
-    live_offers_order: tuple[int, ...] | None = None
+    live_offers_order: tuple[Number, ...] | None = None
 
     def history(self, price_type: PriceType) -> Series | None:
         """Return the history of a price type, `None` when there is none."""
@@ -251,12 +263,12 @@ class Seller(_Object, frozen=True, kw_only=True):
     or_missing: ClassVar[tuple[str, ...]] = ("current_rating", "current_rating_count", "ratings_last30_days")
 
     seller_id: str
-    domain_id: int
+    domain_id: Number
     seller_name: str | None = None
-    tracked_since: int
-    last_update: int
-    current_rating: int | None = None
-    current_rating_count: int | None = None
-    ratings_last30_days: int | None = None
+    tracked_since: Minute
+    last_update: Minute
+    current_rating: Number | None = None
+    current_rating_count: Number | None = None
+    ratings_last30_days: Number | None = None
     has_fba: bool | None = field(name="hasFBA", default=None)
     ships_from_china: bool | None = None

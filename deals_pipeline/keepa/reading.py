@@ -6,10 +6,10 @@ Items that do not decode, or that cannot be what was asked for, are put aside wi
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 from typing_extensions import assert_never
 
 from deals_pipeline.keepa.contract import (
@@ -19,7 +19,7 @@ from deals_pipeline.keepa.contract import (
     product_defect,
     selection_breaches,
 )
-from deals_pipeline.keepa.objects import Deal, Product, Seller, decode_series
+from deals_pipeline.keepa.objects import Deal, Number, Product, Seller, decode_series
 from deals_pipeline.keepa.replies import (
     Corrupt,
     Failure,
@@ -44,10 +44,11 @@ from deals_pipeline.keepa.requests import (
     SellerRequest,
     TokenStatusRequest,
 )
-from deals_pipeline.keepa.time import from_unix_ms
+from deals_pipeline.keepa.time import from_keepa_minutes, from_unix_ms, to_unix_ms
 from deals_pipeline.keepa.tokens import TokenObservation
 
 Item = TypeVar("Item", bound=Struct)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 FATAL_CAUSES: Final[Mapping[int, FatalCause]] = {
     HTTPStatus.BAD_REQUEST: FatalCause.REJECTED,
@@ -58,12 +59,12 @@ FATAL_CAUSES: Final[Mapping[int, FatalCause]] = {
 
 
 class _Tokens(Struct):
-    timestamp: int
-    tokens_left: int
-    refill_in: int
-    refill_rate: int
+    timestamp: Annotated[int, Meta(ge=to_unix_ms(from_keepa_minutes(0)), le=to_unix_ms(from_keepa_minutes(2**31 - 1)))]
+    tokens_left: Number
+    refill_in: Number
+    refill_rate: Number
     token_flow_reduction: float = 0.0
-    tokens_consumed: int = 0
+    tokens_consumed: Number = 0
 
 
 class _Envelope(Struct, rename="camel"):
@@ -107,15 +108,15 @@ def read_reply(request: Request, answer: WireAnswer) -> Reply:
         if answer.status == HTTPStatus.OK:
             return _retryable(envelope, f"{len(answer.body)} bytes", None)
         return _read_failure(answer.status, "", None)
-    tokens = _tokens(envelope)
+    tokens, error = _tokens(envelope), _error(envelope)
     if answer.status != HTTPStatus.OK:
-        return _read_failure(answer.status, _error(envelope), tokens)
-    if tokens is None:
-        return _retryable(RetryableCause.MALFORMED, "no token fields", None)
+        return _read_failure(answer.status, error, tokens)
+    if tokens is None or error:
+        return _retryable(RetryableCause.MALFORMED, error or "no token fields", tokens)
     try:
         return _read_success(request, envelope, tokens)
-    except msgspec.DecodeError as malformed:
-        return _retryable(RetryableCause.MALFORMED, _error(envelope) or str(malformed), tokens)
+    except UNREADABLE as malformed:
+        return _retryable(RetryableCause.MALFORMED, str(malformed), tokens)
 
 
 def _open(answer: WireAnswer) -> _Envelope | RetryableCause:
@@ -123,7 +124,7 @@ def _open(answer: WireAnswer) -> _Envelope | RetryableCause:
         return _envelope.decode(answer.content) if answer.content.strip() else RetryableCause.EMPTY
     except Corrupt:
         return RetryableCause.CORRUPT
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return RetryableCause.NOT_JSON
 
 
@@ -173,7 +174,7 @@ def _read_page(request: DealPageRequest, items: list[Raw], tokens: TokenObservat
         breaches=selection_breaches(request.selection, sound),
         duplicates=len(sound) - len(newest),
         is_last=len(items) < DEALS_PER_PAGE,
-        is_in_order=in_order(request.selection, sound),
+        is_in_order=(bool(sound) or not items) and in_order(request.selection, sound),
     )
 
 
@@ -224,14 +225,14 @@ def _read_items(
 def _read_item(decoder: msgspec.json.Decoder[Item], position: int, raw: Raw) -> Item | Quarantined:
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+    except UNREADABLE as malformed:
         return Quarantined(position, _identity(raw), str(malformed))
 
 
 def _identity(raw: Raw) -> str | None:
     try:
         identity = msgspec.json.decode(raw, type=_Identity)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return identity.asin or identity.seller_id
 
@@ -248,13 +249,13 @@ def _tokens(envelope: _Envelope) -> TokenObservation | None:
             token_flow_reduction=wire.token_flow_reduction,
             tokens_consumed=wire.tokens_consumed,
         )
-    except (msgspec.DecodeError, OverflowError):
+    except UNREADABLE:
         return None
 
 
 def _error(envelope: _Envelope) -> str:
     try:
         error = msgspec.json.decode(envelope.error, type=_Error | None)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
     return " ".join(part for part in (error.type, error.message, error.details) if part) if error else ""

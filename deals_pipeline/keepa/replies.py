@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import TypeAlias
@@ -21,12 +21,12 @@ class WireAnswer:
 
     status: int
     content_encoding: str
-    body: bytes
+    body: bytes = field(repr=False)
 
     @cached_property
     def content(self) -> bytes:
         """The body, decompressed; raises `Corrupt`."""
-        if self.content_encoding not in ("gzip", ""):
+        if self.content_encoding not in ("gzip", "identity", ""):
             raise Corrupt(f"content encoding {self.content_encoding!r}: allowed are gzip and none")
         try:
             return gzip.decompress(self.body) if self.content_encoding == "gzip" else self.body

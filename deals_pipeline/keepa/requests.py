@@ -10,7 +10,16 @@ from enum import IntEnum
 from math import ceil
 from typing import Annotated, ClassVar, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
@@ -80,6 +89,12 @@ class WireRequest:
         return "GET" if self.body is None else "POST"
 
 
+def _whole(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r}: allowed is an integer or a member of the enumeration")  # noqa: TRY004 (pydantic)
+    return value
+
+
 def _ordered(bounds: tuple[int, int]) -> tuple[int, int]:
     low, high = bounds
     if high != OPEN_END and low > high:
@@ -100,6 +115,7 @@ def _unique(items: tuple[str, ...]) -> tuple[str, ...]:
     return items
 
 
+Whole = BeforeValidator(_whole)
 Count = Annotated[StrictInt, Field(ge=0)]
 Range = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_closed)]
 PriceRange = Annotated[tuple[Count, Count], AfterValidator(_closed)]
@@ -120,10 +136,10 @@ class DealSelection(_Frozen):
     nodes. `None`, `False` and `()` leave a filter off.
     """
 
-    domain: Domain = Domain.US
-    price_type: PriceType = PriceType.USED
-    date_range: DateRange = DateRange.QUARTER
-    sort_type: SortType = SortType.AGE
+    domain: Annotated[Domain, Whole] = Domain.US
+    price_type: Annotated[PriceType, Whole] = PriceType.USED
+    date_range: Annotated[DateRange, Whole] = DateRange.QUARTER
+    sort_type: Annotated[SortType, Whole] = SortType.AGE
     include_categories: tuple[Count, ...] = ()
     exclude_categories: tuple[Count, ...] = ()
     current_range: PriceRange | None = None
@@ -184,6 +200,8 @@ class DealPageRequest(_Frozen):
     """One page of up to 150 deals of a selection; `page` counts from 0 and ends with the 10 000th deal (D1)."""
 
     cost: ClassVar[Cost] = Cost(5, 5)
+    kind: ClassVar[str] = "deal page"
+    units: ClassVar[int] = 1
 
     selection: DealSelection
     page: Annotated[StrictInt, Field(ge=0, le=ceil(DEALS_PER_SELECTION_MAX / DEALS_PER_PAGE) - 1)] = 0
@@ -200,7 +218,7 @@ class ProductRequest(_Frozen):
     -1 never); `offers` is how many live offers to fetch, in pages of 10.
     """
 
-    domain: Domain = Domain.US
+    domain: Annotated[Domain, Whole] = Domain.US
     asins: Annotated[tuple[Asin, ...], Field(min_length=1), AfterValidator(_unique)]
     stats: Annotated[StrictInt, Field(ge=1)] | None = None
     history: StrictBool = True
@@ -226,6 +244,17 @@ class ProductRequest(_Frozen):
     def asins_max(self) -> int:
         """How many ASINs Keepa takes in one such request."""
         return ASINS_PER_REQUEST_MAX if self.offers is None else ASINS_PER_REQUEST_WITH_OFFERS_MAX
+
+    @property
+    def kind(self) -> str:
+        """What decides the cost of each ASIN: requests of one kind cost alike."""
+        offers = [] if self.offers is None else [f"offers={self.offers}"]
+        return " ".join(["product", *offers, *(name for name in ("buybox", "rating", "stock") if getattr(self, name))])
+
+    @property
+    def units(self) -> int:
+        """How many ASINs are asked for."""
+        return len(self.asins)
 
     @property
     def cost_per_asin(self) -> Cost:
@@ -285,8 +314,15 @@ class ProductRequest(_Frozen):
 class SellerRequest(_Frozen):
     """Sellers by id, at most 100; unknown ids are free and silently missing."""
 
-    domain: Domain = Domain.US
+    domain: Annotated[Domain, Whole] = Domain.US
     seller_ids: Annotated[tuple[SellerId, ...], Field(min_length=1, max_length=100), AfterValidator(_unique)]
+
+    kind: ClassVar[str] = "seller"
+
+    @property
+    def units(self) -> int:
+        """How many sellers are asked for."""
+        return len(self.seller_ids)
 
     @property
     def cost(self) -> Cost:
@@ -302,6 +338,8 @@ class TokenStatusRequest(_Frozen):
     """The balance alone; free (T7)."""
 
     cost: ClassVar[Cost] = Cost(0, 0)
+    kind: ClassVar[str] = "token status"
+    units: ClassVar[int] = 1
 
     def wire(self) -> WireRequest:
         """Return the request as it travels."""

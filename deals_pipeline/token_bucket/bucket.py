@@ -7,6 +7,7 @@ the balance is above its lane's floor and its highest cost cannot drive it below
     reserve(state, ask, now, ...)  the same, and a hold for it
     settle / void                  the hold's end, told by the caller
     observe(state, tokens, now)    Keepa's word on the balance, which also ends holds that nobody settled
+    observe_throttled(state, now)  the same, of a 429 that says nothing but that
 
 Ticks are counted on our clock from the moment an answer came, so the difference to the server's clock does not matter;
 the server's clock only says which of two answers is the newer.
@@ -182,6 +183,16 @@ def observe(
         after,
         _flow(state, seen, after.refill_rate),
         tuple(Settlement(hold, Outcome.EXPIRED, None, now) for hold in expired),
+    )
+
+
+def observe_throttled(state: BucketState, now: datetime) -> BucketState:
+    """Take in a 429 without a word on the balance: it was not above 0, and the next tick is at most one tick away."""
+    if state.observation is None:
+        return state
+    seen = min(0, balance_at(state, now))
+    return replace(
+        state, observation=replace(state.observation, received_at=now, tokens_left=seen, refill_in=state.tick)
     )
 
 

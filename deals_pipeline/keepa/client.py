@@ -4,23 +4,20 @@ The API key enters here, at the transport, and leaves only in the URL of the cal
 exception or landed answer (F66).
 """
 
-import logging
 import re
-import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
 from typing import Final, Protocol, TypeAlias, overload
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from pydantic import SecretStr
-from requests.auth import AuthBase
 
 from deals_pipeline import __version__
+from deals_pipeline.keepa.key import KeyAuth, redact_logs, without_key
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import (
-    Corrupt,
     Failure,
     Page,
     Products,
@@ -38,13 +35,15 @@ from deals_pipeline.keepa.requests import (
     SellerRequest,
     TokenStatusRequest,
 )
-from deals_pipeline.keepa.tokens import Cost
 
 KEEPA_URL: Final = "https://api.keepa.com"
 CONNECT_SECONDS_MAX: Final = 10.0
 READ_SECONDS_MAX: Final = 90.0
 """A batch with offers was measured to take up to 63 s (P8)."""
-REDACTED: Final = "[redacted]"
+ANSWER_SECONDS_MAX: Final = 120.0
+"""How long an answer may drip in, byte by byte."""
+CHUNK_BYTES: Final = 65_536
+ENCODINGS: Final[Mapping[str, str]] = {"": "", "identity": "", "gzip": "gzip"}
 
 
 class Hold(Protocol):
@@ -55,8 +54,8 @@ class Hold(Protocol):
         """The id under which the bucket keeps it."""
 
     @property
-    def cost(self) -> Cost:
-        """The cost of the request that it was made for."""
+    def request(self) -> Request:
+        """The request that it was made for."""
 
     def mark_sent(self) -> None:
         """Record, before the first byte leaves, that from now on it may be charged. Raises when it was sent before."""
@@ -85,6 +84,7 @@ class KeepaClient:
         session: requests.Session | None = None,
         land: Land | None = None,
         read_seconds_max: float = READ_SECONDS_MAX,
+        answer_seconds_max: float = ANSWER_SECONDS_MAX,
     ) -> None:
         if not _is_plain(url):
             raise ValueError("url: allowed is http(s)://host[:port][/path], without a user or a query")
@@ -97,8 +97,8 @@ class KeepaClient:
         self._session.headers["Accept-Encoding"] = "gzip"
         self._land = land
         self._timeout = (CONNECT_SECONDS_MAX, read_seconds_max)
-        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
-            logging.getLogger(name).addFilter(_redact_keys)
+        self._answer_seconds_max = answer_seconds_max
+        redact_logs()
 
     def __repr__(self) -> str:
         return f"KeepaClient({self._url})"
@@ -116,10 +116,10 @@ class KeepaClient:
     def send(self, request: Request, hold: Hold) -> Reply:
         """Make one attempt at a request on the hold that was made for it.
 
-        Raises `HoldMismatch` before anything is sent when the hold is for another cost, and whatever `land` raises.
+        Raises `HoldMismatch` before anything is sent when the hold is for another request, and whatever `land` raises.
         """
-        if hold.cost != request.cost:
-            raise HoldMismatch(f"hold {hold.hold_id} covers {hold.cost}, the request costs {request.cost}")
+        if hold.request != request:
+            raise HoldMismatch(f"hold {hold.hold_id} is for {hold.request!r}, to be sent was {request!r}")
         answer = self._exchange(request, hold.mark_sent)
         if isinstance(answer, Retryable):
             return answer
@@ -147,50 +147,17 @@ class KeepaClient:
                 self._url + wire.path,
                 params=dict(wire.query),
                 json=wire.body,
-                auth=_KeyAuth(self._key),
+                auth=KeyAuth(self._key),
                 timeout=self._timeout,
                 stream=True,
                 allow_redirects=False,
                 hooks={"response": _without_location},
             ) as response:
-                body = response.raw.read(decode_content=False)
-                encoding = response.headers.get("Content-Encoding", "")
-                return self._without_key(WireAnswer(response.status_code, encoding.lower(), body))
+                body = b"".join(_chunks(response.raw, monotonic() + self._answer_seconds_max))
+                answer = WireAnswer(response.status_code, _encoding(response), body)
+                return without_key(answer, self._key)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
             return _not_answered(failure)
-
-    def _without_key(self, answer: WireAnswer) -> WireAnswer:
-        secret, redacted = self._key.get_secret_value().encode(), REDACTED.encode()
-        if secret not in answer.body and secret not in _readable(answer):
-            return answer
-        try:
-            return WireAnswer(answer.status, "", answer.content.replace(secret, redacted))
-        except Corrupt:
-            return WireAnswer(answer.status, answer.content_encoding, redacted)
-
-
-class _KeyAuth(AuthBase):
-    """Adds the key to the URL when a request is prepared, so that no `Request` object holds it."""
-
-    def __init__(self, key: SecretStr) -> None:
-        self._key = key
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        prepared.prepare_url(prepared.url, {"key": self._key.get_secret_value()})
-        return prepared
-
-
-class _KeyRedaction(logging.Filter):
-    """Takes the value of a `key` parameter out of the URLs that urllib3 logs."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        record.msg, record.args = re.sub(r"([?&]key=)[^&\s\"']*", rf"\1{REDACTED}", message), None
-        record.exc_info = None
-        return True
-
-
-_redact_keys: Final = _KeyRedaction()
 
 
 def _is_plain(url: str) -> bool:
@@ -207,19 +174,17 @@ def _without_location(response: requests.Response, **_: object) -> None:
     response.headers.pop("Location", None)
 
 
-def _readable(answer: WireAnswer) -> bytes:
-    """Return the content of an answer, or as much of it as a corrupt body still gives away."""
-    inflated = bytearray()
-    try:
-        return answer.content
-    except Corrupt:
-        stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    with suppress(zlib.error):
-        for start in range(0, len(answer.body), 1024):
-            inflated += stream.decompress(answer.body[start : start + 1024])
-            if stream.eof:
-                break
-    return bytes(inflated)
+def _chunks(raw: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
+    """Yield the body as it came over the wire; raises `ReadTimeout` at the deadline."""
+    while chunk := raw.read1(CHUNK_BYTES, decode_content=False):
+        yield chunk
+        if monotonic() > deadline:
+            raise requests.ReadTimeout
+
+
+def _encoding(response: requests.Response) -> str:
+    """Name what a body is encoded with as we know it, never as the server spells it."""
+    return ENCODINGS.get(response.headers.get("Content-Encoding", "").lower(), "unsupported")
 
 
 def _not_answered(failure: Exception) -> Retryable:

@@ -72,9 +72,9 @@ class PriceType(IntEnum):
     COUNT_REFURBISHED = 13, Measure.COUNT
     COUNT_COLLECTIBLE = 14, Measure.COUNT
     EXTRA_INFO_UPDATES = 15, Measure.COUNT, Needs.OFFERS
-    RATING = 16, Measure.RATING, Needs.OFFERS_OR_RATING, "deal"
-    COUNT_REVIEWS = 17, Measure.COUNT, Needs.OFFERS_OR_RATING, "deal"
-    BUY_BOX_SHIPPING = 18, Measure.MONEY, Needs.OFFERS_OR_BUYBOX, "deal", "shipping"
+    RATING = 16, Measure.RATING, Needs.OFFERS_OR_RATING
+    COUNT_REVIEWS = 17, Measure.COUNT, Needs.OFFERS_OR_RATING
+    BUY_BOX_SHIPPING = 18, Measure.MONEY, Needs.OFFERS_OR_BUYBOX, "shipping"
     USED_NEW_SHIPPING = 19, Measure.MONEY, Needs.OFFERS, "deal", "shipping"
     USED_VERY_GOOD_SHIPPING = 20, Measure.MONEY, Needs.OFFERS, "deal", "shipping"
     USED_GOOD_SHIPPING = 21, Measure.MONEY, Needs.OFFERS, "deal", "shipping"

@@ -76,7 +76,7 @@ class _Envelope(Struct, rename="camel"):
     tokens_consumed: Raw = Raw(b"0")
     error: Raw = Raw(b"null")
     deals: Raw = Raw(b"null")
-    products: Raw = Raw(b"null")
+    products: Raw = Raw(b"")
     sellers: Raw = Raw(b"null")
 
 
@@ -145,7 +145,7 @@ def _read_success(request: Request, envelope: _Envelope, tokens: TokenObservatio
         case DealPageRequest():
             return _read_page(request, msgspec.json.decode(envelope.deals, type=_Deals).dr, tokens)
         case ProductRequest():
-            return _read_products(request, msgspec.json.decode(envelope.products, type=list[Raw]), tokens)
+            return _read_products(request, msgspec.json.decode(envelope.products, type=list[Raw] | None) or [], tokens)
         case SellerRequest():
             found = msgspec.json.decode(envelope.sellers, type=dict[str, Raw] | None) or {}
             return _read_sellers(request, list(found.values()), tokens)

@@ -26,7 +26,7 @@ class WireAnswer:
     @cached_property
     def content(self) -> bytes:
         """The body, decompressed; raises `Corrupt`."""
-        if self.content_encoding not in ("gzip", "identity", ""):
+        if self.content_encoding not in ("gzip", ""):
             raise Corrupt(f"content encoding {self.content_encoding!r}: allowed are gzip and none")
         try:
             return gzip.decompress(self.body) if self.content_encoding == "gzip" else self.body

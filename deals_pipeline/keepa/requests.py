@@ -248,8 +248,9 @@ class ProductRequest(_Frozen):
     @property
     def kind(self) -> str:
         """What decides the cost of each ASIN: requests of one kind cost alike."""
-        offers = [] if self.offers is None else [f"offers={self.offers}"]
-        return " ".join(["product", *offers, *(name for name in ("buybox", "rating", "stock") if getattr(self, name))])
+        valued = [f"{name}={value}" for name in ("offers", "update") if (value := getattr(self, name)) is not None]
+        switched = [name for name in ("buybox", "rating", "stock", "historical_variations") if getattr(self, name)]
+        return " ".join(["product", *valued, *switched])
 
     @property
     def units(self) -> int:

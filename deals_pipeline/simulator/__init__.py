@@ -1,0 +1,1 @@
+"""A simulated Keepa service: a market, an account, a server, and faults."""

@@ -1,0 +1,52 @@
+"""The README's commands and numbers, held to the code."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from deals_pipeline.simulator.__main__ import parser
+from deals_pipeline.simulator.server import Call
+from deals_pipeline_tests.simulator.services import make_service
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line[2:] for line in re.findall(r"^\$ .*$", README, re.MULTILINE)]
+MADE = sorted({*re.findall(r"`make ([a-z-]+)", README), *re.findall(r"^\$ make ([a-z-]+)", README, re.MULTILINE)})
+CALLED = [command for command in COMMANDS if command.startswith("curl ")]
+
+
+def test_every_command_is_known_to_a_test() -> None:
+    assert {command.split()[0] for command in COMMANDS} == {"make", "curl"}
+    assert CALLED
+
+
+@pytest.mark.parametrize("target", MADE)
+def test_every_target_it_names_exists(target: str) -> None:
+    result = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_every_call_it_shows_is_answered(command: str) -> None:
+    url = urlsplit(shlex.split(command)[-1])
+    assert url.netloc == f"127.0.0.1:{parser().parse_args([]).port}"
+    service = make_service()
+    query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    assert service.server.deliver(Call("GET", url.path, query), service.clock.now()).status == 200
+
+
+def test_the_simulator_serves_what_it_says() -> None:
+    options = parser().parse_args([])
+    assert f"{options.products:,} products".replace(",", " ") in README
+    assert f"{options.refill_rate} tokens a minute" in README
+
+
+@pytest.mark.parametrize("path", re.findall(r"`((?:docs|deals_pipeline)/[^`*]*)`", README))
+def test_every_path_it_names_exists(path: str) -> None:
+    assert (ROOT / path).exists()

@@ -1,6 +1,7 @@
 """The deal objects of `/deal`, as they travel (D8, D10)."""
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -51,6 +52,7 @@ class Deals:
         self._noise = noise
         self._prices = prices
         self._catalogue = catalogue
+        self._lock = Lock()
         self._cache: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def created(self, moments: Moments) -> Integers:
@@ -62,15 +64,18 @@ class Deals:
     def wire(self, index: Integers, minute: int) -> list[dict[str, object]]:
         """Return the deal objects of products; one is constant from a crawl to the next, so its JSON is kept."""
         moments = self._prices.crawls.at(index, np.full(len(index), minute))
-        keys = list(zip(index.tolist(), moments.crawl.tolist(), strict=True))
+        with self._lock:
+            return [DECODER.decode(row) for row in self._encoded(moments)]
+
+    def _encoded(self, moments: Moments) -> list[bytes]:
+        keys = list(zip(moments.index.tolist(), moments.crawl.tolist(), strict=True))
         missing = np.array([position for position, key in enumerate(keys) if key not in self._cache], dtype=np.int64)
         if len(missing):
             made = self._made(moments.taken(missing))
             self._cache.update(zip((keys[position] for position in missing), map(ENCODER.encode, made), strict=True))
-        rows = []
+        rows = [self._cache[key] for key in keys]
         for key in keys:
             self._cache.move_to_end(key)
-            rows.append(DECODER.decode(self._cache[key]))
         while len(self._cache) > DEALS_CACHED:
             self._cache.popitem(last=False)
         return rows

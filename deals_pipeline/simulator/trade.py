@@ -27,7 +27,7 @@ LISTING_CHANCE: Final = 0.20
 SEASON_DAYS: Final = 365.25
 SEASON_SALES: Final = 0.4
 SEASON_PRICES: Final = 0.25
-RANK_MINUTES: Final = 4 * 60
+RANK_MINUTES: Final = 6 * 60
 """Amazon's rank is taken on a grid: between two points of it only a sale moves it."""
 RANK_AFTER_SALE: Final = 0.2
 RANK_GROWTH: Final = 1.3

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import msgspec
@@ -62,6 +63,18 @@ def test_a_deal_does_not_depend_on_the_deals_it_is_asked_with(market: Market) ->
     together = Market(5, 3000).deals(range(200), NOW)
     assert [Market(5, 3000).deals([index], NOW)[0] for index in range(0, 200, 20)] == together[::20]
     assert market.deals([7, 3], NOW) == [together[7], together[3]]
+
+
+def test_threads_get_what_one_caller_gets() -> None:
+    market, alone = Market(5, 1000), Market(5, 1000)
+    times = [NOW + timedelta(minutes=7 * step) for step in range(8)]
+
+    def ask(now: datetime) -> list[dict[str, object]]:
+        return market.deals(market.matching(DealSelection(), now)[:40], now)
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, times))
+    assert answers == [alone.deals(alone.matching(DealSelection(), now)[:40], now) for now in times]
 
 
 def test_a_deal_that_a_caller_changes_is_not_changed_in_the_market(market: Market) -> None:

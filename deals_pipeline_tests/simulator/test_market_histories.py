@@ -186,6 +186,21 @@ def test_averages_are_the_means_of_the_history_weighted_by_time(world: World) ->
     assert np.quantile(off["money"], 0.999) < 0.05
 
 
+def test_averages_of_a_young_product_begin_with_its_history(world: World) -> None:
+    now = datetime(2024, 2, 1, tzinfo=timezone.utc)
+    young = 0
+    for index in INDICES:
+        flat = world.market.history(index, now)[PriceType.USED]
+        head = world.market.product_head(index, now)
+        end, since = int(str(head["lastUpdate"])), int(str(head["trackingSince"]))
+        if flat and end - since < 300 * 24 * 60:
+            average = _integers(world.market.stats(index, now, 30)["avg365"])[PriceType.USED]
+            expected = _mean(np.array(flat[::2]), np.array(flat[1::2]), since, end)
+            assert average == pytest.approx(expected, rel=0.03)
+            young += 1
+    assert young > 5
+
+
 def test_deal_and_statistics_have_the_same_averages_and_rank_drops(world: World) -> None:
     for index in INDICES:
         deal, stats = world.market.deals([index], NOW)[0], world.market.stats(index, NOW, 7)

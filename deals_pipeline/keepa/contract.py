@@ -123,7 +123,7 @@ def _filters(selection: DealSelection) -> dict[str, Callable[[Deal], bool]]:
     kind = selection.price_type
     ranges: dict[str, tuple[tuple[int, int] | None, Callable[[Deal], int | None]]] = {
         "deltaPercentRange": (
-            selection.delta_percent_range or (selection.delta_percent_min, UNBOUNDED),
+            selection.delta_percent_range or _listed_from(selection),
             lambda deal: _windowed(deal.delta_percent, selection),
         ),
         "deltaRange": (selection.delta_range, lambda deal: _windowed(deal.delta, selection)),
@@ -155,6 +155,11 @@ def _is_within(bounds: tuple[int, int], value_in: Callable[[Deal], int | None], 
     low, high = bounds
     value = value_in(deal)
     return value is not None and low <= value <= high
+
+
+def _listed_from(selection: DealSelection) -> tuple[int, int] | None:
+    """Return the drop from which on Keepa lists a deal; what is out of stock has no price that could have dropped."""
+    return None if selection.is_out_of_stock else (selection.delta_percent_min, UNBOUNDED)
 
 
 def _closed(ranks: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -9,8 +9,8 @@ from typing import Final
 
 from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DEALS_PER_SELECTION_MAX, DealSelection, Domain, ProductRequest
 from deals_pipeline.keepa.time import from_unix_ms, to_keepa_minutes
-from deals_pipeline.simulator.market import Market
-from deals_pipeline.simulator.noise import Integers
+from deals_pipeline.simulator.market.market import Market
+from deals_pipeline.simulator.market.noise import Integers
 from deals_pipeline.simulator.pricing import ProductFacts, offers_are_known, product_price, unknown_price
 from deals_pipeline.simulator.store import RefreshKind
 from deals_pipeline.simulator.wire import DealQuery, SellerQuery

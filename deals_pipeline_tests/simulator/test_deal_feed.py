@@ -8,7 +8,7 @@ import pytest
 
 from deals_pipeline.keepa.requests import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes
-from deals_pipeline.simulator.market import Market
+from deals_pipeline.simulator.market.market import Market
 
 START = datetime(2026, 5, 11, tzinfo=timezone.utc)
 BOOKS = DealSelection(include_categories=(283155,))

@@ -11,7 +11,7 @@ from deals_pipeline.keepa.objects import Deal
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.requests import DateRange, DealSelection, SortType
 from deals_pipeline.keepa.time import from_keepa_minutes
-from deals_pipeline.simulator.market import Market
+from deals_pipeline.simulator.market.market import Market
 
 NOW = datetime(2026, 5, 1, 15, 13, 56, tzinfo=timezone.utc)
 BOOKS = 283155

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deals_pipeline.keepa.price_types import Measure, Needs, PriceType
 from deals_pipeline.keepa.requests import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
-from deals_pipeline.simulator.market import Market
+from deals_pipeline.simulator.market.market import Market
 
 NOW = datetime(2026, 7, 3, 7, 12, 10, tzinfo=timezone.utc)
 INDICES = range(0, 4000, 110)

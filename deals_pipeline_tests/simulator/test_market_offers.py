@@ -9,7 +9,7 @@ from deals_pipeline.keepa.objects import Offer
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.requests import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
-from deals_pipeline.simulator.market import Market
+from deals_pipeline.simulator.market.market import Market
 
 NOW = datetime(2026, 3, 9, 20, 1, 2, tzinfo=timezone.utc)
 CRAWLED = NOW - timedelta(minutes=11)

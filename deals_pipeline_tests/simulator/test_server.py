@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from deals_pipeline.keepa.client import KEEPA_URL
+from deals_pipeline.keepa.objects import value_of
+from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.replies import Fatal, FatalCause, Page, Products, Sellers, Throttled, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, DealSelection, ProductRequest, SellerRequest, SortType
 from deals_pipeline_tests.simulator.services import KEY, START, Service, make_service
@@ -247,6 +249,14 @@ def test_products_come_in_another_order_and_unknown_ones_are_missing(service: Se
     assert {product.asin for product in reply.products} == set(asins)
     assert not reply.quarantined
     assert not reply.breaches
+
+
+def test_deals_out_of_stock_have_no_price_and_breach_nothing(service: Service) -> None:
+    page = service.page(DealPageRequest(selection=DealSelection(is_out_of_stock=True)))
+    assert isinstance(page, Page)
+    assert page.deals
+    assert all(value_of(deal.current, PriceType.USED) is None for deal in page.deals)
+    assert not page.breaches
 
 
 def test_sellers_of_offers_are_found_and_unknown_ones_are_missing(service: Service) -> None:

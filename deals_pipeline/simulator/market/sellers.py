@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from deals_pipeline.simulator.asins import ALPHABET, Permutation, base36
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.noise import Noise, Stream
-from deals_pipeline.simulator.words import SHOPS
+from deals_pipeline.simulator.market.asins import ALPHABET, Permutation, base36
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.noise import Noise, Stream
+from deals_pipeline.simulator.market.words import SHOPS
 
 AMAZON_ID: Final = "ATVPDKIKX0DER"
 WAREHOUSE_ID: Final = "A2L77EE7U53NWQ"

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.episodes import CRAWLS_PER_PHASE, DAY, NO_GROUP, Episodes, Slots, even
-from deals_pipeline.simulator.noise import Flags, Fractions, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.episodes import CRAWLS_PER_PHASE, DAY, NO_GROUP, Episodes, Slots, even
+from deals_pipeline.simulator.market.noise import Flags, Fractions, Integers, Noise, Stream, fraction
 
 IDLE_CRAWL_DAYS: Final = (1.0, 1.7)
 CRAWL_JITTER: Final = 0.15

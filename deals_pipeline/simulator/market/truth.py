@@ -7,8 +7,8 @@ import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
-from deals_pipeline.simulator.prices import Prices, TypeSet
-from deals_pipeline.simulator.trade import Event
+from deals_pipeline.simulator.market.prices import Prices, TypeSet
+from deals_pipeline.simulator.market.trade import Event
 
 USED = TypeSet(np.array([int(PriceType.USED)]))
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.time import from_keepa_minutes
-from deals_pipeline.simulator.catalogue import NO_CATEGORY, Catalogue
-from deals_pipeline.simulator.crawls import Moments
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.kinds import PRODUCT_TYPE_WITH_DATA_MAX, ROOT_IDS, ROOT_NAMES, UNKNOWN_CATEGORY
-from deals_pipeline.simulator.noise import Noise, Stream
-from deals_pipeline.simulator.prices import COUNT_REVIEWS, Prices, TypeSet
-from deals_pipeline.simulator.words import NAMES, PUBLISHERS
+from deals_pipeline.simulator.market.catalogue import NO_CATEGORY, Catalogue
+from deals_pipeline.simulator.market.crawls import Moments
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.kinds import PRODUCT_TYPE_WITH_DATA_MAX, ROOT_IDS, ROOT_NAMES, UNKNOWN_CATEGORY
+from deals_pipeline.simulator.market.noise import Noise, Stream
+from deals_pipeline.simulator.market.prices import COUNT_REVIEWS, Prices, TypeSet
+from deals_pipeline.simulator.market.words import NAMES, PUBLISHERS
 
 HEAD_TYPES: Final = TypeSet(np.array([int(PriceType.AMAZON), COUNT_REVIEWS]))
 BINDINGS: Final = ("Paperback", "Hardcover", "Mass Market Paperback", "Spiral-bound", "Board book")

@@ -10,11 +10,20 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import Measure, PriceType
-from deals_pipeline.simulator.crawls import Crawls, Moments
-from deals_pipeline.simulator.episodes import DAY, GROUP_OF_TYPE, Episodes, Slots
-from deals_pipeline.simulator.kinds import ALL_TYPES, GAP, IS_CHILD, LEVEL, PARENT, SLOTS_PER_LEVEL, SPREAD, Kinds
-from deals_pipeline.simulator.noise import Flags, Fractions, Integers, Noise, Stream, fraction
-from deals_pipeline.simulator.trade import SEASON_PRICES, Standing, Trade
+from deals_pipeline.simulator.market.crawls import Crawls, Moments
+from deals_pipeline.simulator.market.episodes import DAY, GROUP_OF_TYPE, Episodes, Slots
+from deals_pipeline.simulator.market.kinds import (
+    ALL_TYPES,
+    GAP,
+    IS_CHILD,
+    LEVEL,
+    PARENT,
+    SLOTS_PER_LEVEL,
+    SPREAD,
+    Kinds,
+)
+from deals_pipeline.simulator.market.noise import Flags, Fractions, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.trade import SEASON_PRICES, Standing, Trade
 
 MISSING: Final = -1
 NEVER: Final = -2

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.episodes import DAY, even
-from deals_pipeline.simulator.noise import Flags, Fractions, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.episodes import DAY, even
+from deals_pipeline.simulator.market.noise import Flags, Fractions, Integers, Noise, Stream, fraction
 
 TURN_DAYS: Final = (3.0, 45.0)
 """The shortest and longest turn; the logarithm of a product's is uniform between them."""

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.simulator.kinds import Kinds
-from deals_pipeline.simulator.noise import Flags, Fractions, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.kinds import Kinds
+from deals_pipeline.simulator.market.noise import Flags, Fractions, Integers, Noise, Stream, fraction
 
 HOUR: Final = 60
 DAY: Final = 24 * HOUR

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.noise import Flags, Integers, Noise, Stream
+from deals_pipeline.simulator.market.noise import Flags, Integers, Noise, Stream
 
 ISBN_LENGTH: Final = 10
 ISBN_BODIES: Final = 10**9

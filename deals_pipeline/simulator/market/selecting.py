@@ -9,14 +9,14 @@ from typing_extensions import assert_never
 
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.requests import OPEN_END, DealSelection, SortType
-from deals_pipeline.simulator.averages import is_lowest
-from deals_pipeline.simulator.candidates import ONLY, Candidates, Rows
-from deals_pipeline.simulator.catalogue import Catalogue
-from deals_pipeline.simulator.deals import Deals, delta
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.kinds import ROOTS
-from deals_pipeline.simulator.noise import Flags, Integers
-from deals_pipeline.simulator.prices import Prices
+from deals_pipeline.simulator.market.averages import is_lowest
+from deals_pipeline.simulator.market.candidates import ONLY, Candidates, Rows
+from deals_pipeline.simulator.market.catalogue import Catalogue
+from deals_pipeline.simulator.market.deals import Deals, delta
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.kinds import ROOTS
+from deals_pipeline.simulator.market.noise import Flags, Integers
+from deals_pipeline.simulator.market.prices import Prices
 
 Filter: TypeAlias = Callable[[Rows], Flags]
 OFFER_TYPES_OF_NEW: Final = frozenset({PriceType.AMAZON, PriceType.NEW, PriceType.NEW_FBM_SHIPPING, PriceType.NEW_FBA})

@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.crawls import STEP_RISE, Moments
-from deals_pipeline.simulator.episodes import Slots
-from deals_pipeline.simulator.noise import Flags, Integers
-from deals_pipeline.simulator.prices import (
+from deals_pipeline.simulator.market.crawls import STEP_RISE, Moments
+from deals_pipeline.simulator.market.episodes import Slots
+from deals_pipeline.simulator.market.noise import Flags, Integers
+from deals_pipeline.simulator.market.prices import (
     COUNT_USED,
     EXTRA_INFO,
     MISSING,
@@ -23,7 +23,7 @@ from deals_pipeline.simulator.prices import (
     Prices,
     Profiles,
 )
-from deals_pipeline.simulator.trade import RANK_AFTER_SALE
+from deals_pipeline.simulator.market.trade import RANK_AFTER_SALE
 
 PULSE_MEAN: Final = 6.5
 """The mean of the values of type 15 that are not negative."""

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.simulator.noise import Flags, Fractions, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.noise import Flags, Fractions, Integers, Noise, Stream, fraction
 
 BOOKS: Final = 283155
 UNKNOWN_CATEGORY: Final = 9223372036854775807

@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.simulator.averages import averages
-from deals_pipeline.simulator.catalogue import NO_CATEGORY, Catalogue
-from deals_pipeline.simulator.crawls import Moments
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.kinds import ALL_TYPES, ROOT_IDS, SLOTS_PER_LEVEL
-from deals_pipeline.simulator.noise import Integers, Noise, Stream, fraction
-from deals_pipeline.simulator.prices import COUNT_USED, EXTRA_INFO, SALES, Levels, Prices, Profiles, TypeSet
-from deals_pipeline.simulator.words import WAREHOUSE_COMMENTS
+from deals_pipeline.simulator.market.averages import averages
+from deals_pipeline.simulator.market.catalogue import NO_CATEGORY, Catalogue
+from deals_pipeline.simulator.market.crawls import Moments
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.kinds import ALL_TYPES, ROOT_IDS, SLOTS_PER_LEVEL
+from deals_pipeline.simulator.market.noise import Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.prices import COUNT_USED, EXTRA_INFO, SALES, Levels, Prices, Profiles, TypeSet
+from deals_pipeline.simulator.market.words import WAREHOUSE_COMMENTS
 
 DEAL_TYPES: Final = TypeSet(ALL_TYPES[:34])
 """A deal's arrays have 34 entries: they lack the counts of new offers by fulfilment."""

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.asins import Asins
-from deals_pipeline.simulator.kinds import BOOKS, ROOT_IDS, ROOTS, UNKNOWN_CATEGORY, Kinds
-from deals_pipeline.simulator.noise import Flags, Integers, Noise, Stream, fraction
-from deals_pipeline.simulator.words import (
+from deals_pipeline.simulator.market.asins import Asins
+from deals_pipeline.simulator.market.kinds import BOOKS, ROOT_IDS, ROOTS, UNKNOWN_CATEGORY, Kinds
+from deals_pipeline.simulator.market.noise import Flags, Integers, Noise, Stream, fraction
+from deals_pipeline.simulator.market.words import (
     ADJECTIVES,
     EDITIONS,
     FORMS,

@@ -14,20 +14,20 @@ import numpy as np
 from deals_pipeline.keepa.price_types import Needs, PriceType
 from deals_pipeline.keepa.requests import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
-from deals_pipeline.simulator import truth
-from deals_pipeline.simulator.catalogue import Catalogue
-from deals_pipeline.simulator.crawls import Moments
-from deals_pipeline.simulator.deals import Deals
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.histories import EVERY_TYPE, Series, csv, history
-from deals_pipeline.simulator.noise import Integers, Noise
-from deals_pipeline.simulator.offers import Offers, Shelf, live_count
-from deals_pipeline.simulator.prices import Prices, Profiles
-from deals_pipeline.simulator.product_stats import statistics
-from deals_pipeline.simulator.products import Products
-from deals_pipeline.simulator.selecting import Selecting
-from deals_pipeline.simulator.sellers import Sellers
-from deals_pipeline.simulator.truth import Exposure, Sale
+from deals_pipeline.simulator.market import truth
+from deals_pipeline.simulator.market.catalogue import Catalogue
+from deals_pipeline.simulator.market.crawls import Moments
+from deals_pipeline.simulator.market.deals import Deals
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.histories import EVERY_TYPE, Series, csv, history
+from deals_pipeline.simulator.market.noise import Integers, Noise
+from deals_pipeline.simulator.market.offers import Offers, Shelf, live_count
+from deals_pipeline.simulator.market.prices import Prices, Profiles
+from deals_pipeline.simulator.market.product_stats import statistics
+from deals_pipeline.simulator.market.products import Products
+from deals_pipeline.simulator.market.selecting import Selecting
+from deals_pipeline.simulator.market.sellers import Sellers
+from deals_pipeline.simulator.market.truth import Exposure, Sale
 
 CLOCK_LEAD: Final = timedelta(seconds=36)
 """How far a crawl's minute may lie ahead of the answer that shows it (D6)."""

@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.simulator.averages import averages
-from deals_pipeline.simulator.crawls import Moments
-from deals_pipeline.simulator.episodes import DAY
-from deals_pipeline.simulator.histories import Series
-from deals_pipeline.simulator.prices import IS_PRICE, MISSING, SALES, Prices, Profiles
+from deals_pipeline.simulator.market.averages import averages
+from deals_pipeline.simulator.market.crawls import Moments
+from deals_pipeline.simulator.market.episodes import DAY
+from deals_pipeline.simulator.market.histories import Series
+from deals_pipeline.simulator.market.prices import IS_PRICE, MISSING, SALES, Prices, Profiles
 
 FIXED_DAYS: Final = (30, 90, 180, 365)
 HIDDEN_RANK_MODULUS: Final = 61

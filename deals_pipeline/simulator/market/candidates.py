@@ -10,13 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from deals_pipeline.simulator.averages import averages
-from deals_pipeline.simulator.crawls import Phases
-from deals_pipeline.simulator.deals import WINDOWS, Deals, delta, delta_percent
-from deals_pipeline.simulator.episodes import DAY, GROUP_OF_TYPE, Slots
-from deals_pipeline.simulator.kinds import ALL_TYPES
-from deals_pipeline.simulator.noise import Flags, Integers
-from deals_pipeline.simulator.prices import Prices, TypeSet
+from deals_pipeline.simulator.market.averages import averages
+from deals_pipeline.simulator.market.crawls import Phases
+from deals_pipeline.simulator.market.deals import WINDOWS, Deals, delta, delta_percent
+from deals_pipeline.simulator.market.episodes import DAY, GROUP_OF_TYPE, Slots
+from deals_pipeline.simulator.market.kinds import ALL_TYPES
+from deals_pipeline.simulator.market.noise import Flags, Integers
+from deals_pipeline.simulator.market.prices import Prices, TypeSet
 
 CHUNK: Final = 1 << 14
 """Products handled at a time, so that the arrays stay in the processor's cache."""

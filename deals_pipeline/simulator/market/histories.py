@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import Needs, PriceType
-from deals_pipeline.simulator.kinds import ALL_TYPES
-from deals_pipeline.simulator.noise import Integers
-from deals_pipeline.simulator.prices import IS_OF_CRAWLS, MISSING, WITH_SHIPPING, Prices, Profiles, TypeSet
+from deals_pipeline.simulator.market.kinds import ALL_TYPES
+from deals_pipeline.simulator.market.noise import Integers
+from deals_pipeline.simulator.market.prices import IS_OF_CRAWLS, MISSING, WITH_SHIPPING, Prices, Profiles, TypeSet
 
 EVERY_TYPE: Final = TypeSet(ALL_TYPES)
 MOVING: Final = TypeSet(ALL_TYPES[IS_OF_CRAWLS])

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.simulator.noise import Noise, Stream
-from deals_pipeline.simulator.prices import COUNT_NEW, COUNT_USED
-from deals_pipeline.simulator.sellers import AMAZON_ID, WAREHOUSE_ID, Sellers
-from deals_pipeline.simulator.words import COMMENTS
+from deals_pipeline.simulator.market.noise import Noise, Stream
+from deals_pipeline.simulator.market.prices import COUNT_NEW, COUNT_USED
+from deals_pipeline.simulator.market.sellers import AMAZON_ID, WAREHOUSE_ID, Sellers
+from deals_pipeline.simulator.market.words import COMMENTS
 
 NEW_CONDITION: Final = 1
 REFURBISHED_CONDITION: Final = 6

@@ -1,0 +1,1 @@
+"""The market behind the simulated service: products, deals, offers and sellers as functions of (seed, time)."""

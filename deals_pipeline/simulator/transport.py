@@ -82,7 +82,7 @@ def _response(delivery: Delivery, method: str | None) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(
         _Breaking() if delivery.ending is Ending.CUT else BytesIO(delivery.body),
         headers={**delivery.headers, "Content-Length": str(len(delivery.body))},
-        status=delivery.status,
+        status=int(delivery.status),
         preload_content=False,
         decode_content=False,
         request_method=method,

@@ -6,8 +6,8 @@ the balance is above its lane's floor and its highest cost cannot drive it below
     decide(state, ask, now)        may this call be made, and if not, when?
     reserve(state, ask, now, ...)  the same, and a hold for it
     settle / void                  the hold's end, told by the caller
-    observe(state, tokens, now)    Keepa's word on the balance, which also ends holds that nobody settled
-    observe_throttled(state, now)  the same, of a 429 that says nothing but that
+    observe(state, tokens, ...)    Keepa's word on the balance, which also ends holds that nobody settled
+    doubt(state)                   a 429 that says nothing but that: Keepa must be asked
 
 Ticks are counted on our clock from the moment an answer came, so the difference to the server's clock does not matter;
 the server's clock only says which of two answers is the newer.
@@ -41,10 +41,11 @@ OLD: Final = timedelta(minutes=5)
 """From when on an observation is too old to refuse on."""
 GRACE: Final = timedelta(milliseconds=500)
 """How much later than foreseen a tick is counted: its length varies by 0.2 s (T3)."""
-TICK_MIN: Final = timedelta(seconds=60)
 TICK_MAX: Final = timedelta(seconds=60.5)
 TICKS_LEARNED_FROM_MAX: Final = 120
 RATES_KEPT: Final = 5
+RATES_NEEDED: Final = 3
+"""How many answers have to tell the rate before it is believed: then one that glitched is outvoted."""
 RATE_MAX: Final = 100_000
 OVERSHOOT_LEARNED_MAX: Final = 4
 """A cost of more than this many times the cost table's is not believed of the next call."""
@@ -60,16 +61,17 @@ class RunRevoked(Exception):
 
 def decide(state: BucketState, ask: Ask, now: datetime) -> Decision:
     """Return whether the ask may be granted now, and if not, when."""
-    if state.observation is None or now < state.observation.received_at:
+    seen = state.observation
+    if seen is None or seen.is_doubted or now < seen.received_at or len(state.rates) < RATES_NEEDED:
         return LookFirst()
-    high = state.high(ask)
-    if high > state.capacity > 0:
-        return TooLarge(high, state.capacity)
-    available, needed = available_at(state, now), needed_for(state, ask)
-    if available >= needed:
+    high, available, needed = state.high(ask), available_at(state, now), needed_for(state, ask)
+    is_too_large = high > state.capacity > 0
+    if available >= needed and not is_too_large:
         return Granted(high)
-    if now - state.observation.received_at >= OLD or any(hold.expires_at <= now for hold in state.holds):
+    if now - seen.received_at >= OLD or any(hold.expires_at <= now for hold in state.holds):
         return LookFirst()
+    if is_too_large:
+        return TooLarge(high, state.capacity)
     return Deferred(affordable_at(state, ask) or now + OLD, available, needed)
 
 
@@ -83,8 +85,8 @@ def balance_at(state: BucketState, now: datetime) -> int:
     """Return what the server's balance is by what we know; 0 before the first observation."""
     if state.observation is None:
         return 0
-    seen = state.observation.tokens_left
-    return max(seen, min(state.capacity, seen + _ticks(state, now) * state.refill))
+    seen, ticks = state.observation.tokens_left, _ticks(state, now)
+    return min(state.capacity, seen + ticks * state.refill) if ticks else seen
 
 
 def available_at(state: BucketState, now: datetime) -> int:
@@ -100,10 +102,10 @@ def affordable_at(state: BucketState, ask: Ask) -> datetime | None:
     if state.observation is None:
         return None
     seen, wanted = state.observation.tokens_left, needed_for(state, ask) + state.held
-    if wanted <= seen:
-        return state.observation.received_at
     if wanted > state.capacity:
         return min((hold.expires_at for hold in state.holds), default=None)
+    if wanted <= seen:
+        return state.observation.received_at
     if state.refill == 0:
         return None
     return _first_tick(state.observation) + (ceil((wanted - seen) / state.refill) - 1) * state.tick
@@ -152,32 +154,38 @@ def void(state: BucketState, hold_id: str, now: datetime) -> tuple[BucketState, 
 
 
 def observe(
-    state: BucketState, tokens: TokenObservation, now: datetime
+    state: BucketState, tokens: TokenObservation, now: datetime, *, asked_at: datetime
 ) -> tuple[BucketState, Flow | None, tuple[Settlement, ...]]:
-    """Take in Keepa's word on the balance, received now; an answer that is older than the newest changes nothing.
+    """Take in Keepa's word on the balance, received now on a call made at `asked_at`.
 
+    Of calls that overlapped the server's clock says whose answer is the newer; the older changes nothing. Where that
+    cannot be (the older says less, the newer more than a tick brings), the clock was set, and Keepa is to be asked.
     Holds whose life had ended by then are expired: whatever they cost, this balance contains it.
     """
     before = state.observation
-    if before is not None and not _is_newer(tokens, now, before):
-        return state, None, ()
-    rates = state.rates
-    if 0 <= tokens.refill_rate <= RATE_MAX:
-        rates = (*state.rates, tokens.refill_rate)[-RATES_KEPT:]
+    if before is not None and _overlaps(before, asked_at, now):
+        is_older, believed = tokens.timestamp <= before.server_time, balance_at(state, now)
+        if (tokens.tokens_left < believed) if is_older else (tokens.tokens_left > believed + state.refill):
+            return doubt(state), None, ()
+        if is_older:
+            return state, None, ()
+    rate = min(max(0, tokens.refill_rate), RATE_MAX)
     seen = Observation(
         server_time=tokens.timestamp,
         received_at=now,
         tokens_left=tokens.tokens_left,
-        refill_in=min(max(tokens.refill_in, timedelta(0)), TICK_MAX),
+        refill_in=tokens.refill_in if timedelta(0) < tokens.refill_in <= TICK_MAX else TICK_MAX,
         reduction=ceil(min(max(0.0, tokens.token_flow_reduction), RATE_MAX)),
     )
     expired = tuple(hold for hold in state.holds if hold.expires_at <= now)
     after = replace(
         state,
         observation=seen,
-        rates=rates,
+        rates=(*state.rates, rate)[-RATES_KEPT:],
         tick=state.tick if before is None else _learned_tick(state.tick, before, seen),
-        holds=tuple(hold for hold in state.holds if hold.expires_at > now),
+        holds=tuple(
+            replace(hold, expires_at=min(hold.expires_at, now + LIFE)) for hold in state.holds if now < hold.expires_at
+        ),
     )
     return (
         after,
@@ -186,26 +194,25 @@ def observe(
     )
 
 
-def observe_throttled(state: BucketState, now: datetime) -> BucketState:
-    """Take in a 429 without a word on the balance: it was not above 0, and the next tick is at most one tick away."""
+def doubt(state: BucketState) -> BucketState:
+    """Take in a 429 without a word on the balance: whatever was believed, Keepa is asked before the next grant."""
     if state.observation is None:
         return state
-    seen = min(0, balance_at(state, now))
-    return replace(
-        state, observation=replace(state.observation, received_at=now, tokens_left=seen, refill_in=state.tick)
-    )
+    return replace(state, observation=replace(state.observation, is_doubted=True))
 
 
-def _is_newer(tokens: TokenObservation, now: datetime, before: Observation) -> bool:
-    """Order answers by the server's clock; beyond the life of a call they cannot have overtaken each other."""
-    return tokens.timestamp > before.server_time or not timedelta(0) <= now - before.received_at <= LIFE
+def _overlaps(before: Observation, asked_at: datetime, now: datetime) -> bool:
+    """Return whether a call was under way when the newest answer came, or when our clock was set back."""
+    return asked_at < before.received_at <= now or now < asked_at
 
 
 def _flow(state: BucketState, seen: Observation, refill_rate: int) -> Flow:
-    if state.observation is None:
+    before = state.observation
+    if before is None:
         return Flow(seen.received_at, seen.tokens_left, refill_rate, left=0, lost=0)
-    foreseen = balance_at(state, seen.received_at)
-    refilled = state.observation.tokens_left + _ticks(state, seen.received_at) * state.refill
+    ticks = _ticks_between(before, seen)
+    refilled = before.tokens_left + ticks * state.refill
+    foreseen = min(state.capacity, refilled) if ticks else refilled
     return Flow(
         seen.received_at,
         seen.tokens_left,
@@ -226,13 +233,21 @@ def _ticks(state: BucketState, now: datetime) -> int:
     return 1 + (now - first) // state.tick
 
 
+def _ticks_between(before: Observation, seen: Observation) -> int:
+    """Return the ticks between two answers by the server's clock alone, which is exact: both name the next tick."""
+    return round(_gap(before, seen) / TICK)
+
+
+def _gap(before: Observation, seen: Observation) -> timedelta:
+    return (seen.server_time + seen.refill_in) - (before.server_time + before.refill_in)
+
+
 def _learned_tick(tick: timedelta, before: Observation, seen: Observation) -> timedelta:
-    """Return the tick length, moved an eighth towards what two answers by the server's clock say."""
-    gap = (seen.server_time + seen.refill_in) - (before.server_time + before.refill_in)
-    ticks = round(gap / TICK)
-    if not 1 <= ticks <= TICKS_LEARNED_FROM_MAX or not TICK_MIN <= gap / ticks <= TICK_MAX:
+    """Return the longest tick that two answers tell of: to count a tick late costs nothing, to count it early a 429."""
+    gap, ticks = _gap(before, seen), _ticks_between(before, seen)
+    if not 1 <= ticks <= TICKS_LEARNED_FROM_MAX or gap / ticks > TICK_MAX:
         return tick
-    return tick + (gap / ticks - tick) / 8
+    return max(tick, gap / ticks)
 
 
 def _without(state: BucketState, hold_id: str) -> tuple[BucketState, Hold]:

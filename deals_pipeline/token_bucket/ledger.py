@@ -3,6 +3,7 @@
 Two ledgers speak this protocol: a SQLite file for the processes of one machine, Postgres for those of several.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ Result = TypeVar("Result")
 
 RETENTION: Final = timedelta(days=90)
 """How long settlements and flows are kept."""
+PATIENCE_SECONDS: Final = 30.0
+"""How long a ledger waits for its turn; a transaction takes less than a millisecond."""
+ACCOUNT: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class LedgerError(RuntimeError):
@@ -106,3 +110,16 @@ class Ledger(Protocol):
 def account_of(key: SecretStr) -> str:
     """Return the fingerprint of an API key, under which its account is kept."""
     return sha256(b"deals_pipeline:" + key.get_secret_value().encode()).hexdigest()[:16]
+
+
+def require_account(account: str) -> str:
+    """Return the fingerprint; raises `ValueError`, which does not repeat it, if it is none: it might be the key."""
+    if not ACCOUNT.fullmatch(account):
+        raise ValueError("account: allowed is a fingerprint of 16 hexadecimal digits, see `account_of`")
+    return account
+
+
+def held_elsewhere(place: str, run_id: str, leases: Sequence[Lease]) -> str:
+    """Return the message for a lease that another process holds, which it names if it is registered."""
+    holders = (f"process {lease.pid} on {lease.host}" for lease in leases if lease.run_id == run_id)
+    return f"{place}: run {run_id} is being executed already, by {next(holders, 'another process')}: end that first"

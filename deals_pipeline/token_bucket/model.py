@@ -94,6 +94,8 @@ class Observation:
     tokens_left: int
     refill_in: timedelta
     reduction: int
+    is_doubted: bool = False
+    """Whether something that came since contradicts it; then Keepa is asked before the next grant."""
 
 
 @dataclass(frozen=True, slots=True)

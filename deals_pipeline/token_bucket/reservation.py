@@ -32,7 +32,7 @@ from deals_pipeline.keepa.replies import (
     TokenStatus,
 )
 from deals_pipeline.keepa.requests import Request
-from deals_pipeline.keepa.tokens import Cost, TokenObservation
+from deals_pipeline.keepa.tokens import TokenObservation
 from deals_pipeline.token_bucket import bucket
 from deals_pipeline.token_bucket.ledger import Change, Ledger, Result
 from deals_pipeline.token_bucket.model import (
@@ -47,12 +47,15 @@ from deals_pipeline.token_bucket.model import (
     Settlement,
     TooLarge,
 )
+from deals_pipeline.token_bucket.status import BucketStatus, status
 
 log: Final = logging.getLogger(__name__)
 
 Look: TypeAlias = Callable[[], TokenStatus | Failure]
 """Asks Keepa for the balance, which is free: `KeepaClient.token_status`."""
 
+LOOKS_MAX: Final = bucket.RATES_NEEDED
+"""How often a call asks for the balance at most: a new ledger has to be told the rate more than once."""
 CANCEL_CHECKED_EVERY: Final = timedelta(seconds=1)
 
 
@@ -79,9 +82,10 @@ class BalanceUnknown(Exception):
 class Reservation:
     """A hold in the hands of the code that makes the call; it fits the signature of `KeepaClient.send`."""
 
-    def __init__(self, ledger: Ledger, hold_id: str, cost: Cost) -> None:
+    def __init__(self, ledger: Ledger, hold_id: str, request: Request, reserved_at: datetime) -> None:
         self.hold_id: Final = hold_id
-        self.cost: Final = cost
+        self.request: Final = request
+        self._reserved_at = reserved_at
         self._ledger = ledger
         self._was_sent = False
         self._is_over = False
@@ -95,8 +99,11 @@ class Reservation:
     def settle(self, reply: Reply) -> None:
         """End the hold as the reply tells, and take in its word on the balance.
 
-        A reply that does not tell what the call cost leaves the hold open, until the balance shows it.
+        A reply that does not tell what the call cost leaves the hold open, until the balance shows it. Raises
+        `HoldNotOpen` when it was ended before.
         """
+        if self._is_over:
+            raise bucket.HoldNotOpen(self.hold_id)
         match reply:
             case Page() | Products() | Sellers() | TokenStatus():
                 self._end(reply.tokens.tokens_consumed, reply.tokens)
@@ -131,8 +138,8 @@ class Reservation:
             if is_throttled:
                 change = replace(change, throttled=1)
             if seen is not None:
-                return _observed(change, seen, now)
-            return replace(change, state=bucket.observe_throttled(state, now) if is_throttled else state)
+                return _observed(change, seen, now, asked_at=self._reserved_at)
+            return replace(change, state=bucket.doubt(state) if is_throttled else state)
 
         settlement = self._ledger.transact(end)
         if settlement and settlement.tokens is not None and settlement.tokens > settlement.hold.high:
@@ -183,6 +190,7 @@ class TokenBucket:
 
     def look(self) -> None:
         """Ask Keepa for the balance, which is free, and take its answer in. Raises `BalanceUnknown`."""
+        _, asked_at = self._ledger.read()
         reply = self._look()
         match reply:
             case TokenStatus() | Throttled() | Retryable():
@@ -194,7 +202,12 @@ class TokenBucket:
         if tokens is None:
             log.warning("Keepa did not say the balance: %s", type(reply).__name__)
             return
-        self._ledger.transact(lambda state, now: _observed(Change(state, None), tokens, now))
+        self._ledger.transact(lambda state, now: _observed(Change(state, None), tokens, now, asked_at=asked_at))
+
+    def status(self, window: timedelta = timedelta(days=1)) -> BucketStatus:
+        """Return what is known of the bucket now, and what was spent in the `window` before."""
+        state, now = self._ledger.read()
+        return status(state, self._ledger.record(now - window), self._policy, now)
 
     def state(self) -> tuple[BucketState, datetime]:
         """Return what is known of the account, and the ledger's time."""
@@ -223,12 +236,14 @@ class TokenBucket:
             return Change(after, (decision, now))
 
         decision, now = self._ledger.transact(reserve)
-        if isinstance(decision, LookFirst):
+        for _ in range(LOOKS_MAX):
+            if not isinstance(decision, LookFirst):
+                break
             self.look()
             decision, now = self._ledger.transact(reserve)
         match decision:
             case Granted():
-                return Reservation(self._ledger, hold_id, request.cost)
+                return Reservation(self._ledger, hold_id, request, now)
             case Deferred():
                 return TokenDeficit(decision.retry_at, decision.available, decision.needed)
             case LookFirst():
@@ -242,16 +257,16 @@ class TokenBucket:
                 assert_never(never)
 
     def _sleep_until(self, retry_at: datetime, cancel: Event) -> None:
-        """Sleep to the next tick at most, in steps in which a cancellation is noticed."""
+        """Sleep to the next tick at most, in steps in which a cancellation is noticed, however the clock is set."""
         state, now = self._ledger.read()
-        wake_at = min(retry_at, now + state.tick)
-        while now < wake_at and not cancel.is_set():
-            self._clock.sleep(min(CANCEL_CHECKED_EVERY, wake_at - now).total_seconds())
-            now = self._ledger.read()[1]
+        left = min(retry_at - now, state.tick)
+        while left > timedelta(0) and not cancel.is_set():
+            self._clock.sleep(min(CANCEL_CHECKED_EVERY, left).total_seconds())
+            left -= CANCEL_CHECKED_EVERY
 
 
-def _observed(change: Change[Result], seen: TokenObservation, now: datetime) -> Change[Result]:
-    state, flow, expired = bucket.observe(change.state, seen, now)
+def _observed(change: Change[Result], seen: TokenObservation, now: datetime, *, asked_at: datetime) -> Change[Result]:
+    state, flow, expired = bucket.observe(change.state, seen, now, asked_at=asked_at)
     return replace(
         change,
         state=state,

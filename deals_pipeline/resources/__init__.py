@@ -1,0 +1,1 @@
+"""Dagster resources: thin shells round what knows nothing of Dagster."""

@@ -1,0 +1,135 @@
+"""The settings that come from the environment, or from a `.env` file in the working folder for those that are unset."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from io import StringIO
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from deals_pipeline.config.values import ConfigError
+from deals_pipeline.keepa.client import KEEPA_URL
+
+VARIABLES: Final = ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_HOME", "DEALS_CONFIG", "DEALS_LEDGER_URL")
+RESEMBLANCE: Final = 0.8
+"""From which likeness on an unknown variable is taken for a misspelt one."""
+
+
+class Mode(Enum):
+    """Whom the pipeline talks to."""
+
+    SIMULATED = "simulated"
+    """The simulator, because there is no key."""
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are kept: one home for each mode, never mixed; all paths absolute."""
+
+    home: Path
+    ledger_url: SecretStr | None = None
+    """The ledger of several machines; it may hold a password."""
+
+    @property
+    def landing(self) -> Path:
+        """The folder of raw answers."""
+        return self.home / "landing"
+
+    @property
+    def ledger(self) -> str:
+        """What `open_ledger` takes: a path, or the URL."""
+        return self.ledger_url.get_secret_value() if self.ledger_url else str(self.home / "ledger.sqlite")
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The folder of what others may read."""
+        return self.home / "published"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The folder of Dagster's instance."""
+        return self.home / "dagster"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The environment's settings: `api_url` is `None` where the simulator serves within the process."""
+
+    mode: Mode
+    api_key: SecretStr | None
+    api_url: str | None
+    places: Places
+    config: Path
+
+
+def read_environment(environ: Mapping[str, str], folder: Path) -> Environment:
+    """Return the environment's settings; relative paths start at `folder`. Raises `ConfigError`."""
+    values, source = _with_env_file(environ, folder)
+    for name in sorted(values):
+        close = get_close_matches(name, VARIABLES, n=1, cutoff=RESEMBLANCE) if name not in VARIABLES else []
+        if close and not values.get(close[0]):
+            raise ConfigError(f"{source(name)}: {name}: unknown; did you mean {close[0]}?")
+
+    def refuse(name: str, value: str, why: str) -> ConfigError:
+        return ConfigError(f"{source(name)}: {name}{value}: {why}")
+
+    given = {name: values.get(name, "").strip() for name in VARIABLES}
+    key, url, ledger = (given[name] for name in ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_LEDGER_URL"))
+    if not re.fullmatch(r"[A-Za-z0-9._~-]*", key):  # as the client has it; the value is not repeated
+        raise refuse("KEEPA_API_KEY", "", "allowed are the 64 letters and digits that Keepa shows in your account")
+    if url and not _is_plain(url):
+        raise refuse("KEEPA_API_URL", "", "allowed is http(s)://host[:port][/path], without a user or a query")
+    if not key and url and (urlsplit(url).hostname or "").endswith("keepa.com"):
+        raise refuse("KEEPA_API_URL", f" = {url}", "allowed only together with KEEPA_API_KEY")
+    if ledger and not re.match(r"postgres(ql)?://.", ledger):  # it may hold a password: the value is not repeated
+        raise refuse("DEALS_LEDGER_URL", "", "allowed is postgresql://user@host/database, or nothing for a SQLite file")
+    mode = Mode.LIVE if key else Mode.SIMULATED
+    return Environment(
+        mode=mode,
+        api_key=SecretStr(key) if key else None,
+        api_url=url or (KEEPA_URL if key else None),
+        places=Places(
+            _path(folder, given["DEALS_HOME"] or ".deals") / mode.value, SecretStr(ledger) if ledger else None
+        ),
+        config=_path(folder, given["DEALS_CONFIG"] or "deals.toml"),
+    )
+
+
+def _with_env_file(environ: Mapping[str, str], folder: Path) -> tuple[Mapping[str, str], Callable[[str], str]]:
+    """Return the variables, and a function that says where one comes from."""
+    path = folder / ".env"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as why:
+        raise ConfigError(f"{path}: cannot be read: {type(why).__name__}: allowed is a UTF-8 text file") from None
+    written = {name: value or "" for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()}
+    return {**written, **environ}, lambda name: "environment" if name in environ else str(path)
+
+
+def _path(folder: Path, value: str) -> Path:
+    return (folder / Path(value).expanduser()).absolute()
+
+
+def _is_plain(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return bool(
+        parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query
+    ) and not re.search(r"\s|#", url)

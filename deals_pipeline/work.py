@@ -1,0 +1,145 @@
+"""The values of the planner: classes of work, what there is to buy, what was bought, and what to buy next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final, TypeAlias
+
+from deals_pipeline.keepa.requests import DealPageRequest, Domain, ProductRequest
+from deals_pipeline.token_bucket.model import Lane
+
+
+class Work(Enum):
+    """A class of work; each but head scans has a share of the refill under its name."""
+
+    HEAD_SCAN = "head_scan"
+    FULL_SCAN = "full_scan"
+    HISTORY = "history"
+    OFFERS = "offers"
+    BACKFILL = "backfill"
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which it spends."""
+        return Lane.RECENT if self in (Work.HEAD_SCAN, Work.FULL_SCAN) else Lane(self.value)
+
+
+_HISTORY: Final = ProductRequest(asins=("0000000000",), stats=365)
+_OFFERS: Final = ProductRequest(asins=("0000000000",), stats=365, offers=20, only_live_offers=True)
+COST: Final[Mapping[Work, int]] = {
+    Work.HEAD_SCAN: DealPageRequest.cost.high,
+    Work.FULL_SCAN: DealPageRequest.cost.high,
+    Work.HISTORY: _HISTORY.cost_per_asin.high,
+    Work.OFFERS: _OFFERS.cost_per_asin.high,
+    Work.BACKFILL: DealPageRequest.cost.high,
+}
+"""The most that a page or product can cost by the cost table."""
+PRODUCTS_MAX: Final = {Work.HISTORY: _HISTORY.asins_max, Work.OFFERS: _OFFERS.asins_max}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A selection or shard: how often it was scanned to the end, and how far the scan in progress has come.
+
+    `key` contains the version of its query. `attempts` counts those that brought nothing since `page` moved.
+    """
+
+    key: str
+    cycle: int = 0
+    completed_at: datetime | None = None
+    page: int = 0
+    attempts: int = 0
+    next_eligible_at: datetime | None = None
+
+    @property
+    def stem(self) -> str:
+        """What tells this piece of work from any before and after it."""
+        return f"{self.key}/{self.cycle}/{self.page}/{self.attempts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product about which something is to be bought; `attempts` counts all times that it was asked for."""
+
+    domain: Domain
+    asin: str
+    attempts: int = 0
+    next_eligible_at: datetime | None = None
+
+    @property
+    def stem(self) -> str:
+        """What tells this piece of work from any before and after it."""
+        return f"{self.domain.name}/{self.asin}/{self.attempts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What there is to buy, by the warehouse: selections whether due or not, the rest only while pending, best first.
+
+    A head scan has no cursor: one that could not stop early goes on as the selection's full scan.
+    """
+
+    head_scans: Sequence[Scan] = ()
+    full_scans: Sequence[Scan] = ()
+    history: Sequence[Product] = ()
+    offers: Sequence[Product] = ()
+    shards: Sequence[Scan] = ()
+
+    def of(self, work: Work) -> Sequence[Scan | Product]:
+        """Return what there is of a class of work."""
+        items: Mapping[Work, Sequence[Scan | Product]] = {
+            Work.HEAD_SCAN: self.head_scans,
+            Work.FULL_SCAN: self.full_scans,
+            Work.HISTORY: self.history,
+            Work.OFFERS: self.offers,
+            Work.BACKFILL: self.shards,
+        }
+        return items[work]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was bought: tokens by class over the shares' window, and what became of the units asked for.
+
+    `running` are the run keys of runs that are queued or in progress, `ended` of those that are over, and since when;
+    a run that left its unit as it was is asked for again, later each time. `costs` are bounds that calls have exceeded.
+    """
+
+    spent: Mapping[Work, int] = field(default_factory=dict)
+    running: Sequence[str] = ()
+    ended: Mapping[str, datetime] = field(default_factory=dict)
+    costs: Mapping[Work, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanUnit:
+    """Read up to so many pages of a scan, from its cursor on; at least one."""
+
+    work: Work
+    scan: Scan
+    pages: int
+    tokens_max: int
+    run_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductUnit:
+    """Ask for these products of one marketplace, in one request."""
+
+    work: Work
+    products: tuple[Product, ...]
+    tokens_max: int
+    run_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until`, unless the backlog changes; it may be up to one tick late."""
+
+    until: datetime
+    reason: str
+
+
+Unit: TypeAlias = ScanUnit | ProductUnit
+Plan: TypeAlias = Unit | Wait

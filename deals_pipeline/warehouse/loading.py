@@ -1,0 +1,164 @@
+"""Loading landed answers: each in one transaction, rows and cursor together, each once (F26, F31).
+
+The tables are a function of the set of answers that were loaded, whatever their order.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from deals_pipeline import __version__
+from deals_pipeline.keepa.columns import history_table
+from deals_pipeline.keepa.reading import read_reply
+from deals_pipeline.keepa.replies import Page, Products, Sellers
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, TokenStatusRequest
+from deals_pipeline.landing import Landed, Skipped, replay
+from deals_pipeline.warehouse import arriving
+from deals_pipeline.warehouse.connection import transaction
+from deals_pipeline.warehouse.scans import scan_id
+from deals_pipeline.warehouse.statements import TargetTable, statement
+
+SCAN_IDENTITY: Final = ("scan_id", "selection", "selection_version", "domain_id", "kind", "shard", "started_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the loading of one answer did.
+
+    `rows_seen` are the sound deals or products of the answer; of these `rows_new` were not stored at all and
+    `rows_updated` only in an older state. `points` are points of price histories. `scan_id` is the scan that moved.
+    An answer that `was_loaded` before changed nothing, and its counts are 0.
+    """
+
+    file_id: str
+    outcome: str
+    was_loaded: bool = False
+    rows_seen: int = 0
+    rows_new: int = 0
+    rows_updated: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    points: int = 0
+    missing: tuple[str, ...] = ()
+    breaches: tuple[str, ...] = ()
+    scan_id: str | None = None
+
+
+def load(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
+    """Load one answer: all of it or, when an exception comes out, nothing."""
+    request, reply = landed.request, read_reply(landed.request, landed.answer)
+    loaded = Loaded(landed.file_id, arriving.outcome(reply))
+    with transaction(connection):
+        ((was_loaded,),) = connection.execute(statement("is_loaded"), {"landed_file": landed.file_id}).fetchall()
+        if was_loaded:
+            return replace(loaded, was_loaded=True)
+        _add(connection, "landed_file", [arriving.file_row(landed, reply)])
+        if isinstance(reply, Page | Products | Sellers) and not isinstance(request, TokenStatusRequest):
+            if reply.quarantined:
+                _add(connection, "quarantine", arriving.quarantine_rows(landed, request, reply))
+            loaded = replace(loaded, quarantined=len(reply.quarantined))
+        if isinstance(reply, Page) and isinstance(request, DealPageRequest):
+            loaded = _load_page(connection, landed, request, reply, loaded)
+        if isinstance(reply, Products) and isinstance(request, ProductRequest):
+            loaded = _load_products(connection, landed, request, reply, loaded)
+    return loaded
+
+
+def load_landed(
+    connection: DuckDBPyConnection, root: Path, since: datetime | None = None, skipped: Skipped | None = None
+) -> Iterator[Loaded]:
+    """Load all answers under `root` that are not loaded yet, in order of landing: after a crash too, at no cost.
+
+    `since` leaves out older ones; `skipped` (or the log) is told of files that are no whole answers.
+    """
+    known = {file_id for (file_id,) in connection.execute(statement("loaded_files")).fetchall()}
+    for landed in replay(root, since, known=known, skipped=skipped):
+        yield load(connection, landed)
+
+
+def _load_page(
+    connection: DuckDBPyConnection, landed: Landed, request: DealPageRequest, page: Page, loaded: Loaded
+) -> Loaded:
+    scan, selection = landed.header.scan, request.selection
+    seen_by = scan_id(scan, selection) if scan else None
+    target: TargetTable = "backfilled_deal" if scan and scan.kind == "shard" else "recent_deal"
+    with _arriving(connection, target, arriving.deal_rows(landed, page, selection, seen_by)):
+        ((new, updated),) = connection.execute(statement("count_novel", target)).fetchall()
+        connection.execute(statement("merge_deals", target))
+        connection.execute(statement("merge_sightings", target))
+    if scan:
+        _add(connection, "scan_page", [arriving.page_row(landed, request, page, scan)])
+        with _arriving(connection, "scan", [arriving.scan_row(selection, scan)], SCAN_IDENTITY):
+            connection.execute(statement("merge_scan"))
+    return replace(
+        loaded,
+        rows_seen=len(page.deals),
+        rows_new=new,
+        rows_updated=updated,
+        duplicates=page.duplicates,
+        breaches=page.breaches,
+        scan_id=seen_by,
+    )
+
+
+def _load_products(
+    connection: DuckDBPyConnection, landed: Landed, request: ProductRequest, reply: Products, loaded: Loaded
+) -> Loaded:
+    observed_at = reply.tokens.timestamp
+    with _arriving(connection, "product", arriving.product_rows(landed, reply)):
+        ((new, updated),) = connection.execute(statement("count_novel", "product")).fetchall()
+        connection.execute(statement("merge_products", "product"))
+    with _arriving(connection, "product_stats", arriving.stats_rows(landed, reply)):
+        connection.execute(statement("merge_products", "product_stats"))
+    with _arriving(connection, "missing_product", arriving.missing_rows(request, reply)):
+        connection.execute(statement("merge_missing"))
+    histories = history_table(reply.products)
+    with _registered(connection, "arriving", histories):
+        values = {
+            "days": request.days,
+            "observed_at": observed_at,
+            "landed_file": landed.file_id,
+            "code_version": __version__,
+        }
+        connection.execute(statement("merge_histories"), values)
+    return replace(
+        loaded,
+        rows_seen=len(reply.products),
+        rows_new=new,
+        rows_updated=updated,
+        points=sum(len(chunk.values) for chunk in histories["times"].chunks),
+        missing=reply.missing,
+        breaches=reply.breaches,
+    )
+
+
+def _add(connection: DuckDBPyConnection, table: str, rows: Iterable[arriving.Row]) -> None:
+    with _arriving(connection, table, rows):
+        connection.execute(statement(f"add_{table}"))
+
+
+@contextmanager
+def _arriving(
+    connection: DuckDBPyConnection, table: str, rows: Iterable[arriving.Row], columns: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Let rows be known as `arriving`, in the types of the table they are for; all of its columns unless told."""
+    schema = connection.table(table).limit(0).to_arrow_table().schema
+    if columns:
+        schema = pa.schema([schema.field(name) for name in columns])
+    with _registered(connection, "arriving", arriving.arrow_table(list(rows), schema)):
+        yield
+
+
+@contextmanager
+def _registered(connection: DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
+    connection.register(name, table)
+    try:
+        yield
+    finally:
+        connection.unregister(name)

@@ -1,0 +1,1 @@
+INSERT INTO scan_page BY NAME FROM arriving;

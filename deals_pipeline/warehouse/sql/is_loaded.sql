@@ -1,0 +1,1 @@
+SELECT count(*) > 0 FROM landed_file WHERE landed_file = $landed_file;

@@ -1,0 +1,1 @@
+SELECT landed_file FROM landed_file;

@@ -1,0 +1,5 @@
+INSERT INTO missing_product BY NAME FROM arriving
+ON CONFLICT DO UPDATE SET
+  times = times + excluded.times,
+  first_missing = least(first_missing, excluded.first_missing),
+  last_missing = greatest(last_missing, excluded.last_missing);

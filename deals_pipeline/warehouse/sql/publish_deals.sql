@@ -1,0 +1,1 @@
+FROM deal ORDER BY last_update DESC, domain_id, asin;

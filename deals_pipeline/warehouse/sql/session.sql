@@ -1,0 +1,2 @@
+-- Times are shown in UTC wherever this runs.
+SET TimeZone = 'UTC';

@@ -1,0 +1,1 @@
+INSERT INTO write_probe VALUES ($code_version);

@@ -22,6 +22,12 @@ help:  ## list the targets
 test: .venv  ## run the tests
 	$(BIN)/pytest -n auto
 
+simulate: .venv  ## explore worlds of the token bucket; SEED=1 SEEDS=200 picks which
+	SEED=$(SEED) SEEDS=$(SEEDS) $(BIN)/pytest -n auto deals_pipeline_tests/simulation
+
+storm: .venv  ## eight processes on one ledger for 60 s, some of them killed
+	LEDGER_STORM_SECONDS=60 $(BIN)/pytest -s deals_pipeline_tests/token_bucket/test_ledger_storm.py
+
 check: .venv  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,4 +48,4 @@ lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help test check format simulator lock clean
+.PHONY: help test simulate storm check format simulator lock clean

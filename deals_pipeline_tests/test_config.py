@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from deals_pipeline.config import Mode, Settings, load_settings, version_of
+from deals_pipeline.config import Mode, Settings, load_settings
 from deals_pipeline.keepa.client import KEEPA_URL
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.requests import DateRange, DealSelection, Domain, SortType
@@ -156,7 +156,7 @@ def test_a_selection_has_a_version_that_changes_with_its_query_alone(tmp_path: P
     (narrower,) = load(tmp_path, SMALL + "is_lowest = true").recent
     (spelt_out,) = load(tmp_path, SMALL + 'is_lowest = false\nsort_type = "AGE"').recent
     assert same.version == renamed.version == spelt_out.version != narrower.version
-    assert version_of(DealSelection()) == "c8f122909704"
+    assert DealSelection().version == "c8f122909704"
     assert same.marketplace is Domain.US
 
 

@@ -3,7 +3,7 @@
 from deals_pipeline.config.environment import Mode, Places
 from deals_pipeline.config.loading import Settings, load_settings
 from deals_pipeline.config.sections import Budget, Intervals, Marketplace, Retention, Shares
-from deals_pipeline.config.selections import BackfillSelection, RecentSelection, Shard, version_of
+from deals_pipeline.config.selections import BackfillSelection, RecentSelection, Shard
 from deals_pipeline.config.values import ConfigError
 
 __all__ = [
@@ -20,5 +20,4 @@ __all__ = [
     "Shard",
     "Shares",
     "load_settings",
-    "version_of",
 ]

@@ -1,11 +1,9 @@
 """The selections of `deals.toml`: which deals to watch, and which wide selections to work off in shards."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Any, Final
 
@@ -36,12 +34,6 @@ NAMED: Final[Mapping[str, type[Enum]]] = {
 FILTERS: Final = tuple(name for name in DealSelection.model_fields if name != "domain")
 
 
-def version_of(selection: DealSelection) -> str:
-    """Return the version of a deal query: 12 hexadecimal digits of the hash of its wire form (F34)."""
-    wire = json.dumps(selection.wire(), sort_keys=True, separators=(",", ":"))
-    return sha256(wire.encode()).hexdigest()[:12]
-
-
 class NamedSelection(Section):
     """A deal query with a name; in the file its filters stand beside the name."""
 
@@ -56,7 +48,7 @@ class NamedSelection(Section):
     @property
     def version(self) -> str:
         """What cursors and coverage belong to: it changes with the query, not with the name (F34)."""
-        return version_of(self.query)
+        return self.query.version
 
     @classmethod
     def known_keys(cls) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ A value outside the documented range raises `pydantic.ValidationError` (a `Value
 value and what is allowed. Sources: facts D1-D3, P2, P3, P7 and the cost table of the API notes.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from hashlib import sha256
 from math import ceil
 from typing import Annotated, ClassVar, Final, TypeAlias
 
@@ -180,6 +182,12 @@ class DealSelection(_Frozen):
     def delta_percent_min(self) -> int:
         """The smallest drop, in percent, that Keepa lists for this price type (D3)."""
         return 80 if self.price_type is PriceType.SALES else 10
+
+    @property
+    def version(self) -> str:
+        """What cursors, coverage and absence belong to (F34): 12 hexadecimal digits of the hash of the wire form."""
+        wire = json.dumps(self.wire(), sort_keys=True, separators=(",", ":"))
+        return sha256(wire.encode()).hexdigest()[:12]
 
     def wire(self) -> dict[str, WireValue]:
         """Return the selection under Keepa's names, filters that are off left out."""

@@ -43,6 +43,8 @@ GRACE: Final = timedelta(milliseconds=500)
 """How much later than foreseen a tick is counted: its length varies by 0.2 s (T3)."""
 TICK_MAX: Final = timedelta(seconds=60.5)
 TICKS_LEARNED_FROM_MAX: Final = 120
+TICKS_FORESEEN_MAX: Final = 365 * 24 * 60
+"""A deficit that takes longer than about a year to refill has no foreseeable end."""
 RATES_KEPT: Final = 5
 RATES_NEEDED: Final = 3
 """How many answers have to tell the rate before it is believed: then one that glitched is outvoted."""
@@ -106,7 +108,7 @@ def affordable_at(state: BucketState, ask: Ask) -> datetime | None:
         return min((hold.expires_at for hold in state.holds), default=None)
     if wanted <= seen:
         return state.observation.received_at
-    if state.refill == 0:
+    if wanted - seen > TICKS_FORESEEN_MAX * state.refill:
         return None
     return _first_tick(state.observation) + (ceil((wanted - seen) / state.refill) - 1) * state.tick
 

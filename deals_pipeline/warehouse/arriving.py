@@ -15,7 +15,7 @@ from deals_pipeline.keepa.replies import Fatal, Page, Products, Reply, Retryable
 from deals_pipeline.keepa.requests import DateRange, DealPageRequest, DealSelection, ProductRequest, SellerRequest
 from deals_pipeline.keepa.time import KEEPA_EPOCH_UNIX_MINUTES, MICROSECONDS_PER_MINUTE, from_keepa_minutes
 from deals_pipeline.landing import Landed, Scan
-from deals_pipeline.warehouse.scans import scan_id, selection_version
+from deals_pipeline.warehouse.scans import scan_id
 
 Row: TypeAlias = dict[str, Any]
 
@@ -104,7 +104,7 @@ def scan_row(selection: DealSelection, scan: Scan) -> Row:
     return {
         "scan_id": scan_id(scan, selection),
         "selection": scan.selection,
-        "selection_version": selection_version(selection),
+        "selection_version": selection.version,
         "domain_id": int(selection.domain),
         "kind": scan.kind,
         "shard": scan.shard,

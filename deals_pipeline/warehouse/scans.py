@@ -4,10 +4,9 @@ A scan is complete only by a short page (F25, F29), and is told by its stored pa
 scan, so that the answer to a lost or absurd cursor is a new scan, never silence (F28).
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from duckdb import DuckDBPyConnection
@@ -16,8 +15,6 @@ from deals_pipeline.keepa.contract import CLOCK_TOLERANCE
 from deals_pipeline.keepa.requests import DealSelection
 from deals_pipeline.landing import Scan
 from deals_pipeline.warehouse.statements import statement
-
-VERSION_CHARACTERS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +41,10 @@ class ScanState:
         return self.completed_at is None and -CLOCK_TOLERANCE <= age <= age_max
 
 
-def selection_version(selection: DealSelection) -> str:
-    """Return the version of a selection: cursors, coverage and absence belong to it (F34)."""
-    wire = msgspec.json.encode(selection.wire(), order="sorted")
-    return hashlib.sha256(wire).hexdigest()[:VERSION_CHARACTERS]
-
-
 def scan_id(scan: Scan, selection: DealSelection) -> str:
     """Return the identity of a scan, which its pages share."""
     started_at = scan.started_at.astimezone(timezone.utc)
-    parts = (scan.selection, scan.kind, scan.shard, selection_version(selection), f"{started_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    parts = (scan.selection, scan.kind, scan.shard, selection.version, f"{started_at:%Y-%m-%dT%H:%M:%S.%fZ}")
     return " ".join(part for part in parts if part is not None)
 
 
@@ -64,7 +55,7 @@ def newest_scan(connection: DuckDBPyConnection, like: Scan, selection: DealSelec
     """
     values = {
         "selection": like.selection,
-        "selection_version": selection_version(selection),
+        "selection_version": selection.version,
         "kind": like.kind,
         "shard": like.shard,
     }

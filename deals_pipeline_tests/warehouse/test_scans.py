@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from deals_pipeline.keepa.requests import DealSelection, SortType
 from deals_pipeline.landing import Landed, Scan
 from deals_pipeline.warehouse.loading import load
-from deals_pipeline.warehouse.scans import ScanState, newest_scan, scan_id, selection_version
+from deals_pipeline.warehouse.scans import ScanState, newest_scan, scan_id
 from deals_pipeline_tests.keepa.wire_examples import SERVER_TIME, a_deal, asin
 from deals_pipeline_tests.warehouse.answers import SELECTION, a_page, a_scan, deals, hours
 
@@ -142,8 +142,8 @@ def test_a_cursor_belongs_to_a_selections_version_kind_and_shard(warehouse: Duck
 
 
 def test_a_version_is_that_of_the_wire_form() -> None:
-    assert selection_version(SELECTION) == selection_version(DealSelection(is_lowest=False))
-    versions = {selection_version(each) for each in (SELECTION, OTHER, DealSelection(sort_type=SortType.DELTA))}
+    assert SELECTION.version == DealSelection(is_lowest=False).version
+    versions = {each.version for each in (SELECTION, OTHER, DealSelection(sort_type=SortType.DELTA))}
     assert len(versions) == 3
 
 

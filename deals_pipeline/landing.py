@@ -26,13 +26,7 @@ from deals_pipeline.clock import Clock
 from deals_pipeline.keepa.client import Hold
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import WireAnswer
-from deals_pipeline.keepa.requests import (
-    DealPageRequest,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    TokenStatusRequest,
-)
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest, TokenStatusRequest
 
 RETENTION: Final = timedelta(days=30)
 TEMPORARY_AGE_MAX: Final = timedelta(days=1)

@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, TypeAlias
 
-from deals_pipeline.keepa.requests import DealPageRequest, Domain, ProductRequest
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.token_bucket.model import Lane
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.keepa.replies import WireAnswer
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection
+from deals_pipeline.keepa.requests import DealPageRequest
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.landing import Landing, landed_files
 from deals_pipeline_tests.simulator.services import UncheckedHold
 

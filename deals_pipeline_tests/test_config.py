@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from deals_pipeline.config import Mode, Settings, load_settings
 from deals_pipeline.keepa.client import KEEPA_URL
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import DateRange, DealSelection, Domain, SortType
+from deals_pipeline.keepa.selection import DateRange, DealSelection, Domain, SortType
 from deals_pipeline.token_bucket.model import Lane, Policy
 
 SHIPPED = Path(__file__).parents[1] / "deals.toml"

@@ -15,7 +15,7 @@ from deals_pipeline.config import ConfigError, load_settings
 from deals_pipeline.config.environment import VARIABLES
 from deals_pipeline.config.sections import DealsFile, Floors, Intervals, Marketplace, Retention, Shares, Tokens
 from deals_pipeline.config.selections import FILTERS, BackfillSelection, RecentSelection
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 
 SHIPPED: Final = Path(__file__).parents[1] / "deals.toml"
 US: Final = '[[marketplaces]]\nname = "US"\n'

@@ -25,17 +25,8 @@ from deals_pipeline.keepa.client import KEEPA_URL, KeepaClient
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Page, Products, WireAnswer
-from deals_pipeline.keepa.requests import (
-    DateRange,
-    DealPageRequest,
-    DealSelection,
-    Domain,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    SortType,
-    TokenStatusRequest,
-)
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest, TokenStatusRequest
+from deals_pipeline.keepa.selection import DateRange, DealSelection, Domain, SortType
 from deals_pipeline.landing import (
     Landed,
     Landing,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deals_pipeline.config import Budget, Intervals, Shares
-from deals_pipeline.keepa.requests import Domain
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.keepa.tokens import Cost
 from deals_pipeline.planner import plan
 from deals_pipeline.token_bucket import bucket

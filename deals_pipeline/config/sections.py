@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from deals_pipeline.config.selections import BackfillSelection, RecentSelection
 from deals_pipeline.config.values import MONEY_MAX, Percent, Section, Whole, hundredths, member_named
-from deals_pipeline.keepa.requests import Domain
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.token_bucket.model import CAPACITY_TICKS, Amount, Lane, Policy
 
 US_COSTS: Final = {"prep_fee": "2.75", "inbound_shipping": "3.99", "fba_fallback": "5.50"}

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from deals_pipeline.config.values import MISSING, Section, Whole, member_named, refused
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import DateRange, DealSelection, Domain, SortType
+from deals_pipeline.keepa.selection import DateRange, DealSelection, Domain, SortType
 
 
 def _plain(name: str) -> str:

@@ -28,13 +28,7 @@ from deals_pipeline.keepa.replies import (
     TokenStatus,
     WireAnswer,
 )
-from deals_pipeline.keepa.requests import (
-    DealPageRequest,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    TokenStatusRequest,
-)
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest, TokenStatusRequest
 
 KEEPA_URL: Final = "https://api.keepa.com"
 CONNECT_SECONDS_MAX: Final = 10.0

@@ -15,7 +15,8 @@ from typing_extensions import assert_never
 
 from deals_pipeline.keepa.objects import Deal, Product, Series, value_of
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import OPEN_END, DealSelection, ProductRequest, SortType
+from deals_pipeline.keepa.requests import ProductRequest
+from deals_pipeline.keepa.selection import OPEN_END, DealSelection, SortType
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)

@@ -1,34 +1,19 @@
 """The requests we make of Keepa: typed, validated when made, with their wire form and their cost.
 
 A value outside the documented range raises `pydantic.ValidationError` (a `ValueError`), which names the field, the
-value and what is allowed. Sources: facts D1-D3, P2, P3, P7 and the cost table of the API notes.
+value and what is allowed. Sources: facts D1, P2, P3, P7 and the cost table of the API notes.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
-from hashlib import sha256
 from math import ceil
 from typing import Annotated, ClassVar, Final, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
 from typing_extensions import Self
 
-from deals_pipeline.keepa.price_types import PriceType
+from deals_pipeline.keepa.selection import DealSelection, Domain, Frozen, Whole, WireValue
 from deals_pipeline.keepa.tokens import Cost
-
-WireValue: TypeAlias = int | float | str | bool | list[int] | list[str]
 
 DEALS_PER_PAGE: Final = 150
 DEALS_PER_SELECTION_MAX: Final = 10_000
@@ -36,45 +21,6 @@ ASINS_PER_REQUEST_MAX: Final = 100
 ASINS_PER_REQUEST_WITH_OFFERS_MAX: Final = 20
 OFFERS_PER_OFFER_PAGE: Final = 10
 TOKENS_PER_OFFER_PAGE: Final = 6
-OPEN_END: Final = -1
-"""The upper bound of a sales rank range that has none."""
-
-
-class Domain(IntEnum):
-    """An Amazon marketplace; its value is `domainId` on the wire."""
-
-    US = 1
-    GB = 2
-    DE = 3
-    FR = 4
-    JP = 5
-    CA = 6
-    IT = 8
-    ES = 9
-    IN = 10
-    MX = 11
-    BR = 12
-
-
-class DateRange(IntEnum):
-    """The interval in which a deal's product changed."""
-
-    DAY = 0
-    WEEK = 1
-    MONTH = 2
-    QUARTER = 3
-
-
-class SortType(IntEnum):
-    """The order of a deal page; a negative value inverts it (D2). Deal age, newest first, cannot be inverted."""
-
-    AGE = 1
-    DELTA = 2
-    SALES_RANK = 3
-    PERCENT_DELTA = 4
-    DELTA_INVERTED = -2
-    SALES_RANK_INVERTED = -3
-    PERCENT_DELTA_INVERTED = -4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,120 +37,17 @@ class WireRequest:
         return "GET" if self.body is None else "POST"
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r}: allowed is an integer or a member of the enumeration")  # noqa: TRY004 (pydantic)
-    return value
-
-
-def _ordered(bounds: tuple[int, int]) -> tuple[int, int]:
-    low, high = bounds
-    if high != OPEN_END and low > high:
-        raise ValueError(f"[{low}, {high}]: allowed is low <= high")
-    return bounds
-
-
-def _closed(bounds: tuple[int, int]) -> tuple[int, int]:
-    low, high = bounds
-    if low > high:
-        raise ValueError(f"[{low}, {high}]: allowed is low <= high")
-    return bounds
-
-
 def _unique(items: tuple[str, ...]) -> tuple[str, ...]:
     if repeated := sorted({item for item in items if items.count(item) > 1}):
         raise ValueError(f"{', '.join(repeated)}: allowed is each once")
     return items
 
 
-Whole = BeforeValidator(_whole)
-Count = Annotated[StrictInt, Field(ge=0)]
-Range = Annotated[tuple[StrictInt, StrictInt], AfterValidator(_closed)]
-PriceRange = Annotated[tuple[Count, Count], AfterValidator(_closed)]
-RankRange = Annotated[tuple[Count, Annotated[StrictInt, Field(ge=OPEN_END)]], AfterValidator(_ordered)]
 Asin = Annotated[str, Field(pattern=r"^[A-Z0-9]{10}$")]
 SellerId = Annotated[str, Field(pattern=r"^[A-Z0-9]{8,20}$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DealSelection(_Frozen):
-    """A deal query: which deals of one marketplace and price type to show, and in which order (D2, D3).
-
-    A range is (low, high), both ends included, in the unit of the price type (cents, ranks); percents are whole.
-    `sales_rank_range` excludes products without a rank, its upper bound -1 is open. Category ids are Amazon's browse
-    nodes. `None`, `False` and `()` leave a filter off.
-    """
-
-    domain: Annotated[Domain, Whole] = Domain.US
-    price_type: Annotated[PriceType, Whole] = PriceType.USED
-    date_range: Annotated[DateRange, Whole] = DateRange.QUARTER
-    sort_type: Annotated[SortType, Whole] = SortType.AGE
-    include_categories: tuple[Count, ...] = ()
-    exclude_categories: tuple[Count, ...] = ()
-    current_range: PriceRange | None = None
-    delta_range: Range | None = None
-    delta_percent_range: Range | None = None
-    delta_last_range: Range | None = None
-    sales_rank_range: RankRange | None = None
-    min_rating: Annotated[StrictInt, Field(ge=0, le=50)] | None = None
-    title_search: Annotated[str, Field(min_length=1, max_length=400)] | None = None
-    warehouse_conditions: tuple[Annotated[StrictInt, Field(ge=0, le=5)], ...] = ()
-    is_lowest: StrictBool = False
-    is_lowest90: StrictBool = False
-    is_lowest_offer: StrictBool = False
-    is_back_in_stock: StrictBool = False
-    is_out_of_stock: StrictBool = False
-    has_reviews: StrictBool = False
-    filter_erotic: StrictBool = False
-    single_variation: StrictBool = False
-    is_prime_exclusive: StrictBool = False
-    must_have_amazon_offer: StrictBool = False
-    must_not_have_amazon_offer: StrictBool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.price_type.deal_relevant:
-            allowed = ", ".join(kind.name for kind in PriceType if kind.deal_relevant)
-            raise ValueError(f"price_type {self.price_type.name}: allowed are {allowed}")
-        if self.delta_percent_range and self.delta_percent_range[0] < self.delta_percent_min:
-            raise ValueError(
-                f"delta_percent_range {list(self.delta_percent_range)}: allowed is a lower bound of at least "
-                f"{self.delta_percent_min} for {self.price_type.name}"
-            )
-        if self.must_have_amazon_offer and self.must_not_have_amazon_offer:
-            raise ValueError("must_have_amazon_offer and must_not_have_amazon_offer: allowed is one of the two")
-        return self
-
-    @property
-    def delta_percent_min(self) -> int:
-        """The smallest drop, in percent, that Keepa lists for this price type (D3)."""
-        return 80 if self.price_type is PriceType.SALES else 10
-
-    @property
-    def version(self) -> str:
-        """What cursors, coverage and absence belong to (F34): 12 hexadecimal digits of the hash of the wire form."""
-        wire = json.dumps(self.wire(), sort_keys=True, separators=(",", ":"))
-        return sha256(wire.encode()).hexdigest()[:12]
-
-    def wire(self) -> dict[str, WireValue]:
-        """Return the selection under Keepa's names, filters that are off left out."""
-        values: dict[str, WireValue] = {
-            to_camel(name): value
-            for name, value in self.model_dump(mode="json", exclude={"domain", "price_type"}).items()
-            if value is not None and value is not False and value != []
-        }
-        return values | {
-            "domainId": int(self.domain),
-            "priceTypes": [int(self.price_type)],
-            "isFilterEnabled": True,
-            "isRangeEnabled": True,
-        }
-
-
-class DealPageRequest(_Frozen):
+class DealPageRequest(Frozen):
     """One page of up to 150 deals of a selection; `page` counts from 0 and ends with the 10 000th deal (D1)."""
 
     cost: ClassVar[Cost] = Cost(5, 5)
@@ -219,7 +62,7 @@ class DealPageRequest(_Frozen):
         return WireRequest("/deal", body=self.selection.wire() | {"page": self.page})
 
 
-class ProductRequest(_Frozen):
+class ProductRequest(Frozen):
     """Products by ASIN: at most 100, at most 20 with `offers`.
 
     `stats` and `days` are days; `update` is hours since the last crawl after which Keepa refreshes first (0 always,
@@ -320,7 +163,7 @@ class ProductRequest(_Frozen):
         return WireRequest("/product", query)
 
 
-class SellerRequest(_Frozen):
+class SellerRequest(Frozen):
     """Sellers by id, at most 100; unknown ids are free and silently missing."""
 
     domain: Annotated[Domain, Whole] = Domain.US
@@ -343,7 +186,7 @@ class SellerRequest(_Frozen):
         return WireRequest("/seller", {"domain": int(self.domain), "seller": ",".join(self.seller_ids)})
 
 
-class TokenStatusRequest(_Frozen):
+class TokenStatusRequest(Frozen):
     """The balance alone; free (T7)."""
 
     cost: ClassVar[Cost] = Cost(0, 0)

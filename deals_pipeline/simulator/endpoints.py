@@ -7,7 +7,8 @@ from random import Random
 from threading import Lock
 from typing import Final
 
-from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DEALS_PER_SELECTION_MAX, DealSelection, Domain, ProductRequest
+from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DEALS_PER_SELECTION_MAX, ProductRequest
+from deals_pipeline.keepa.selection import DealSelection, Domain
 from deals_pipeline.keepa.time import from_unix_ms, to_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 from deals_pipeline.simulator.market.noise import Integers

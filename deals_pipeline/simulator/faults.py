@@ -11,7 +11,8 @@ from itertools import accumulate, count, takewhile
 from random import Random
 from typing import Final
 
-from deals_pipeline.keepa.requests import DealSelection, ProductRequest, SortType
+from deals_pipeline.keepa.requests import ProductRequest
+from deals_pipeline.keepa.selection import DealSelection, SortType
 from deals_pipeline.keepa.time import to_unix_ms
 from deals_pipeline.simulator.account import Spend, TokenFields
 

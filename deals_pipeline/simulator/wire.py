@@ -13,7 +13,8 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
-from deals_pipeline.keepa.requests import DateRange, DealSelection, Domain, ProductRequest
+from deals_pipeline.keepa.requests import ProductRequest
+from deals_pipeline.keepa.selection import DateRange, DealSelection, Domain
 
 Model = TypeVar("Model", bound=BaseModel)
 

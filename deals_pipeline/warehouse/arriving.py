@@ -12,7 +12,8 @@ from deals_pipeline import __version__
 from deals_pipeline.keepa.contract import sort_value
 from deals_pipeline.keepa.objects import Deal, Stats, Values
 from deals_pipeline.keepa.replies import Fatal, Page, Products, Reply, Retryable, Sellers
-from deals_pipeline.keepa.requests import DateRange, DealPageRequest, DealSelection, ProductRequest, SellerRequest
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest
+from deals_pipeline.keepa.selection import DateRange, DealSelection
 from deals_pipeline.keepa.time import KEEPA_EPOCH_UNIX_MINUTES, MICROSECONDS_PER_MINUTE, from_keepa_minutes
 from deals_pipeline.landing import Landed, Scan
 from deals_pipeline.warehouse.scans import scan_id

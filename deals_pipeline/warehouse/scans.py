@@ -12,7 +12,7 @@ import msgspec
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.keepa.contract import CLOCK_TOLERANCE
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.landing import Scan
 from deals_pipeline.warehouse.statements import statement
 

@@ -21,16 +21,8 @@ from deals_pipeline.keepa.replies import (
     TokenStatus,
     WireAnswer,
 )
-from deals_pipeline.keepa.requests import (
-    DEALS_PER_PAGE,
-    DealPageRequest,
-    DealSelection,
-    Domain,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    SortType,
-)
+from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DealPageRequest, ProductRequest, Request, SellerRequest
+from deals_pipeline.keepa.selection import DealSelection, Domain, SortType
 from deals_pipeline.keepa.tokens import TokenObservation
 from deals_pipeline_tests.keepa.wire_examples import (
     PAGE,

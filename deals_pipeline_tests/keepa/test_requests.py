@@ -9,17 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.requests import (
-    DateRange,
     DealPageRequest,
-    DealSelection,
-    Domain,
     ProductRequest,
     Request,
     SellerRequest,
-    SortType,
     TokenStatusRequest,
     WireRequest,
 )
+from deals_pipeline.keepa.selection import DateRange, DealSelection, Domain, SortType
 from deals_pipeline.keepa.tokens import Cost
 from deals_pipeline_tests.keepa.wire_examples import PAGE, PRODUCTS, SELLERS, TOKEN_STATUS, asin
 

@@ -9,14 +9,8 @@ from typing import Any, TypeAlias
 
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.replies import WireAnswer
-from deals_pipeline.keepa.requests import (
-    DealPageRequest,
-    DealSelection,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    TokenStatusRequest,
-)
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest, TokenStatusRequest
+from deals_pipeline.keepa.selection import DealSelection
 
 Wire: TypeAlias = dict[str, Any]
 

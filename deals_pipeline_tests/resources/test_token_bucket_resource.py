@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from deals_pipeline.keepa.replies import Page
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection
+from deals_pipeline.keepa.requests import DealPageRequest
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.resources.token_bucket import AmountConfig, TokenBucketResource
 from deals_pipeline.token_bucket.model import Lane
 from deals_pipeline_tests.simulator.services import KEY, make_service

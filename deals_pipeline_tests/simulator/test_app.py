@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.keepa.replies import Page, Products, Retryable, RetryableCause, TokenStatus
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection, ProductRequest
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline_tests.simulator.services import UncheckedHold
 
 PAGE = DealPageRequest(selection=DealSelection())

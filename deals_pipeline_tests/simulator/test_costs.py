@@ -6,15 +6,8 @@ from datetime import timedelta
 import pytest
 
 from deals_pipeline.keepa.replies import Page, Products
-from deals_pipeline.keepa.requests import (
-    DealPageRequest,
-    DealSelection,
-    Domain,
-    ProductRequest,
-    Request,
-    SellerRequest,
-    TokenStatusRequest,
-)
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest, TokenStatusRequest
+from deals_pipeline.keepa.selection import DealSelection, Domain
 from deals_pipeline.simulator.pricing import ProductFacts, product_price, unknown_price
 from deals_pipeline_tests.simulator.services import Service, make_service
 

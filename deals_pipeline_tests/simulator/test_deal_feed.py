@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 

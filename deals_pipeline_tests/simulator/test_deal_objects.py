@@ -11,7 +11,7 @@ from keepa.models.backend import Deal as PublicDeal
 from deals_pipeline.keepa.contract import deal_defect
 from deals_pipeline.keepa.objects import Deal
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.simulator.market.market import Market
 
 REAL_PAGE = Path(__file__).parents[3] / "shared" / "data" / "keepa_deal_page.json"

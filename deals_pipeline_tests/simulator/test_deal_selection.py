@@ -9,7 +9,7 @@ import pytest
 from deals_pipeline.keepa.contract import in_order, selection_breaches
 from deals_pipeline.keepa.objects import Deal
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import DateRange, DealSelection, SortType
+from deals_pipeline.keepa.selection import DateRange, DealSelection, SortType
 from deals_pipeline.keepa.time import from_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 

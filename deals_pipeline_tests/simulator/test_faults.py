@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.keepa.replies import Fatal, Page, Products, Retryable, RetryableCause, Throttled
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection, ProductRequest, SortType
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
+from deals_pipeline.keepa.selection import DealSelection, SortType
 from deals_pipeline.simulator.faults import STANDING, Fault, Faults
 from deals_pipeline_tests.simulator.services import START, Service, UncheckedHold, make_service
 

@@ -12,7 +12,8 @@ from deals_pipeline.keepa.columns import history_table
 from deals_pipeline.keepa.objects import Product
 from deals_pipeline.keepa.price_types import Measure, PriceType
 from deals_pipeline.keepa.replies import Page, Products
-from deals_pipeline.keepa.requests import DateRange, DealPageRequest, DealSelection, ProductRequest, SortType
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
+from deals_pipeline.keepa.selection import DateRange, DealSelection, SortType
 from deals_pipeline.keepa.time import KEEPA_EPOCH, from_keepa_minutes
 from deals_pipeline_tests.simulator.services import KEY, Service, make_service
 

@@ -10,7 +10,7 @@ import pytest
 from keepa.models.backend import Product, Seller
 
 from deals_pipeline.keepa.objects import Product as OurProduct
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import to_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 
@@ -19,7 +19,7 @@ BOOKS = 283155
 FINGERPRINT = """
 import hashlib, json, sys
 from datetime import datetime, timezone
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.simulator.market.market import Market
 market = Market(5, 600)
 now = datetime(2026, 5, 1, 15, 13, 56, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from keepa.models.backend import Stats
 from numpy.typing import NDArray
 
 from deals_pipeline.keepa.price_types import Measure, Needs, PriceType
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 

@@ -7,7 +7,7 @@ from keepa.models.backend import Offer as PublicOffer
 
 from deals_pipeline.keepa.objects import Offer
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
 from deals_pipeline.simulator.market.market import Market
 

@@ -10,7 +10,8 @@ from deals_pipeline.keepa.client import KEEPA_URL
 from deals_pipeline.keepa.objects import value_of
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.replies import Fatal, FatalCause, Page, Products, Sellers, Throttled, TokenStatus
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection, ProductRequest, SellerRequest, SortType
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest
+from deals_pipeline.keepa.selection import DealSelection, SortType
 from deals_pipeline_tests.simulator.services import KEY, START, Service, make_service
 
 NEWEST = DealPageRequest(selection=DealSelection(sort_type=SortType.AGE))

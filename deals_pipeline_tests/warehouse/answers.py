@@ -9,7 +9,8 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.keepa.replies import Page
-from deals_pipeline.keepa.requests import DealPageRequest, DealSelection, ProductRequest, Request
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import to_keepa_minutes, to_unix_ms
 from deals_pipeline.landing import Header, Landed, Landing, RequestRecord, Scan
 from deals_pipeline.simulator.faults import Fault, Faults

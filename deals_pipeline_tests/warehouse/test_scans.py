@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 from duckdb import DuckDBPyConnection
 
-from deals_pipeline.keepa.requests import DealSelection, SortType
+from deals_pipeline.keepa.selection import DealSelection, SortType
 from deals_pipeline.landing import Landed, Scan
 from deals_pipeline.warehouse.loading import load
 from deals_pipeline.warehouse.scans import ScanState, newest_scan, scan_id

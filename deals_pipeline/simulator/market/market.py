@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from deals_pipeline.keepa.price_types import Needs, PriceType
-from deals_pipeline.keepa.requests import DealSelection
+from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import from_keepa_minutes, to_keepa_minutes
 from deals_pipeline.simulator.market import truth
 from deals_pipeline.simulator.market.catalogue import Catalogue

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import assert_never
 
 from deals_pipeline.keepa.price_types import PriceType
-from deals_pipeline.keepa.requests import OPEN_END, DealSelection, SortType
+from deals_pipeline.keepa.selection import OPEN_END, DealSelection, SortType
 from deals_pipeline.simulator.market.averages import is_lowest
 from deals_pipeline.simulator.market.candidates import ONLY, Candidates, Rows
 from deals_pipeline.simulator.market.catalogue import Catalogue

@@ -33,8 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     server = KeepaServer(Endpoints(options.seed, options.products), store, faults)
     on = ", ".join(sorted(kind.value for kind in faults.kinds)) or "none"
-    print(f"Simulated Keepa: http://{HOST}:{options.port} (any key)", flush=True)
-    print(f"{options.products} products, {options.refill_rate} tokens a minute, seed {options.seed}, faults: {on}")
+    print(f"Simulated Keepa: http://{HOST}:{options.port} (any key). Ctrl-C ends it.")
+    print(
+        f"{options.products} products, {options.refill_rate} tokens a minute, seed {options.seed}, faults: {on}",
+        flush=True,
+    )
     uvicorn.run(make_app(server), host=HOST, port=options.port, log_level="warning")
     return 0
 

@@ -24,7 +24,10 @@ UNFORESEEN: Final = frozenset({Cause.CLOCK_JUMP, Cause.PLAN_CHANGE, Cause.FLOW_R
 
 
 class DeficitIsBounded(Watcher):
-    """(1) No grant can drive the balance below `-max_deficit`: by what is known ever, in truth when informed (F01)."""
+    """(1) No grant can drive the balance below `-max_deficit`: by what is known ever, in truth when informed (F01).
+
+    And none is made at or below its lane's floor, which would leave less to the lanes before it.
+    """
 
     def transacted(self, world: World, transaction: Transaction) -> None:
         state, now = transaction.change.state, transaction.now
@@ -33,9 +36,13 @@ class DeficitIsBounded(Watcher):
             if (left := available_at(state, now)) < allowed:
                 world.fail("(1) F01", f"{hold.lane.value} leaves {left} by what is known, allowed is {allowed}")
             allowed = -world.policy.max_deficit.at_rate(world.service.account.refill_rate)
-            left = world.balance - world.outstanding - hold.high
+            met = world.balance - world.outstanding
+            left = met - max(hold.high, hold.cost.high)
             if world.is_informed and left < allowed - world.slack:
                 world.fail("(1) F01", f"{hold.lane.value} can leave {left} in truth, allowed is {allowed}")
+            floor = min(world.policy.floors[hold.lane].at_rate(state.refill_rate), state.capacity - 1)
+            if world.is_informed and met <= floor - world.slack:
+                world.fail("(1) F01", f"{hold.lane.value} starts at {met} in truth, its floor is {floor}")
 
 
 class LedgerIsTrue(Watcher):

@@ -81,13 +81,14 @@ class Reality:
         before = self.service.account
         self.service.advance(self.now)
         after = self.service.account
-        if after.foreign_spent != before.foreign_spent:
+        was_served = after.foreign_spent != before.foreign_spent
+        if was_served:
             self.surprise(Cause.FOREIGN_SPEND)
         if after.refill_rate != before.refill_rate:
             self.surprise(Cause.PLAN_CHANGE)
         if after.reduction_thousandths != before.reduction_thousandths:
             self.surprise(Cause.FLOW_REDUCTION)
-        self.episode += before.balance <= 0 < after.balance
+        self.episode += before.balance <= 0 and (was_served or after.balance > 0)
 
     @property
     def slack(self) -> int:

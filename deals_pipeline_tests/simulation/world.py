@@ -136,7 +136,8 @@ class World(Reality):
     def granted(self, request: Request, hold: Reservation, asked_at: int) -> Call:
         """Note a call that was granted."""
         kept = next(kept for kept in self.ledger.read()[0].holds if kept.hold_id == hold.hold_id)
-        call = Call(request, hold.hold_id, kept.run_id, kept.high, asked_at, unknown=self.knowledge.unknown)
+        high = max(kept.high, request.cost.high)
+        call = Call(request, hold.hold_id, kept.run_id, high, asked_at, unknown=self.knowledge.unknown)
         self.add(call)
         self.say(f"granted {kept.lane.value} {kept.cost.low}-{kept.high}")
         return call

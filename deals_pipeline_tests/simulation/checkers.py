@@ -1,8 +1,8 @@
 """The invariants that keep tokens: nothing here trusts the bucket's own arithmetic, all of it is held to the truth.
 
-An invariant is applicable while the ledger is *informed*: after foreign spend, an overshoot, a change of the tracked
-products or a jump of the local clock that is until one answer to a call made since has been taken in; after a change of
-the plan until three have (the rate is the median of five, so it is wrong too while three of five answers are).
+An invariant is applicable while the ledger is *informed*: after foreign spend, an overshoot or a jump of the local
+clock it is not until one answer to a call made since has been taken in; after a change of the plan or of the tracked
+products until three have (the rate is the median of five, so it is wrong too while half of the last answers are).
 """
 
 from datetime import datetime, timedelta
@@ -150,8 +150,9 @@ class SplitsOnlyWhatIsTooLarge(Watcher):
 class RecordsAddUp(Watcher):
     """(F14) What left the bucket by the record is what left it in truth: our calls, and the rest is foreign.
 
-    Not applicable where the refill itself was not known (plan changes, tracked products) or the cap hid a part of what
-    was spent. A wrong time to the next tick, or a jump of the server's clock, may each hide or feign one tick.
+    Not applicable where the refill itself was not known (plan changes, tracked products, three wrong rates of five) or
+    the cap hid a part of what was spent. Each wrong time to the next tick, and each jump of the server's clock by more
+    than half a tick, may hide or feign one tick.
     """
 
     def __init__(self) -> None:
@@ -166,8 +167,8 @@ class RecordsAddUp(Watcher):
 
     def ended(self, world: World) -> None:
         account = world.service.account
-        refill_is_known = not world.scenario.troubles & {Trouble.PLAN_CHANGES, Trouble.FLOW_REDUCTION}
-        if not refill_is_known or account.lost or not world.is_informed:
+        refill_changes = world.scenario.troubles & {Trouble.PLAN_CHANGES, Trouble.FLOW_REDUCTION}
+        if refill_changes or world.knowledge.was_misled or account.lost or not world.is_informed:
             return
         allowed = account.refill_rate * (world.scenario.ticks_miscounted_max + world.glitches)
         if abs(self.left - (truly := account.spent + account.foreign_spent)) > allowed:

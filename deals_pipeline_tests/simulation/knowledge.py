@@ -38,14 +38,20 @@ class Knowledge:
     surprises: list[Surprise] = field(default_factory=list)
     glitches: deque[bool] = field(default_factory=lambda: deque(maxlen=5))
 
+    was_misled: bool = False
+    """Whether the rate has ever been believed wrongly."""
+
+    @property
+    def _rate_is_known(self) -> bool:
+        return 2 * sum(self.glitches) < max(1, len(self.glitches))
+
     @property
     def is_complete(self) -> bool:
         """Whether the ledger is informed, but for which of two overlapping answers is the newer.
 
         It is not while half of the last five answers had a wrong rate: then their median is wrong.
         """
-        rate_is_known = 2 * sum(self.glitches) < max(1, len(self.glitches))
-        return rate_is_known and self.unknown <= {Cause.SERVER_CLOCK_SET_BACK}
+        return self._rate_is_known and self.unknown <= {Cause.SERVER_CLOCK_SET_BACK}
 
     @property
     def unknown(self) -> frozenset[Cause]:
@@ -59,6 +65,7 @@ class Knowledge:
     def take_in(self, asked_at: int, *, is_glitched: bool) -> None:
         """Take in an answer that the ledger has taken in."""
         self.glitches.append(is_glitched)
+        self.was_misled |= not self._rate_is_known
         for surprise in self.surprises:
             surprise.take_in(asked_at, is_glitched=is_glitched)
         self.surprises = [surprise for surprise in self.surprises if not surprise.is_over]

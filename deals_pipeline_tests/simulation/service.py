@@ -56,7 +56,8 @@ class Cause(Enum):
 
     FOREIGN_SPEND = ("foreign spend", 1)
     OVERSHOOT = ("overshoot", 1)
-    FLOW_REDUCTION = ("flow reduction", 1)
+    FLOW_REDUCTION = ("flow reduction", 3)
+    """The rate on the wire may contain it."""
     PLAN_CHANGE = ("plan change", 3)
     """The rate is the median of five."""
     CLOCK_JUMP = ("clock jump", 1)

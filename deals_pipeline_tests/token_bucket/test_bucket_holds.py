@@ -5,7 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from deals_pipeline.keepa.client import CONNECT_SECONDS_MAX, READ_SECONDS_MAX
 from deals_pipeline.token_bucket.bucket import LIFE, HoldNotOpen, RunRevoked, available_at, reserve, settle, void
+from deals_pipeline.token_bucket.ledger import PATIENCE_SECONDS
 from deals_pipeline.token_bucket.model import BucketState, Granted, Outcome
 from deals_pipeline_tests.token_bucket.bucket_examples import NOW, a_state, an_ask, at
 
@@ -35,6 +37,11 @@ def test_a_hold_ends_exactly_once(tokens: int | None, outcome: Outcome) -> None:
         settle(state, "hold", 5, at(2))
     with pytest.raises(HoldNotOpen, match="hold"):
         void(state, "hold", at(2))
+
+
+def test_a_hold_lives_longer_than_the_longest_call_and_its_settlement_take() -> None:
+    """F13: an earlier end would refund what is still to be charged."""
+    assert LIFE.total_seconds() > CONNECT_SECONDS_MAX + READ_SECONDS_MAX + PATIENCE_SECONDS
 
 
 def test_a_revoked_run_reserves_nothing() -> None:

@@ -1,5 +1,42 @@
-"""Every asset, check, job, schedule, sensor and resource of the pipeline, wired by name."""
+"""Everything that Dagster sees: assets, jobs, schedules, sensors and resources, wired by name.
+
+`dagster dev -m deals_pipeline.definitions`; loading it reads the settings, and does no other I/O.
+"""
+
+from functools import partial
 
 import dagster as dg
 
-defs = dg.Definitions()
+from deals_pipeline.assets.backfilled_deals import backfilled_deals
+from deals_pipeline.assets.deals import deals, published_deals
+from deals_pipeline.assets.price_history import price_history
+from deals_pipeline.assets.recent_deals import recent_deals
+from deals_pipeline.clock import Clock, SystemClock
+from deals_pipeline.config import Settings, load_settings
+from deals_pipeline.jobs import backfill_job, history_job, recent_deals_job, refresh_job
+from deals_pipeline.resources.keepa import Connect, KeepaResource, connect
+from deals_pipeline.resources.token_bucket import TokenBucketResource
+from deals_pipeline.resources.warehouse import WarehouseResource
+from deals_pipeline.schedules import recent_deals_schedule
+from deals_pipeline.sensors.deficit import deficit_sensor
+from deals_pipeline.sensors.planning import planner_sensor
+
+
+def make_definitions(settings: Settings, clock: Clock, connect: Connect) -> dg.Definitions:
+    """Return the definitions for some settings; tests bring a clock and a simulator of their own."""
+    return dg.Definitions(
+        assets=[recent_deals, backfilled_deals, price_history, deals, published_deals],
+        jobs=[recent_deals_job, history_job, backfill_job, refresh_job],
+        schedules=[recent_deals_schedule(settings)],
+        sensors=[planner_sensor, deficit_sensor],
+        resources={
+            "token_bucket": TokenBucketResource(settings=settings, clock=clock),
+            "keepa": KeepaResource(settings=settings, connect=connect),
+            "warehouse": WarehouseResource(settings=settings),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+_settings = load_settings()
+defs = make_definitions(_settings, SystemClock(), partial(connect, _settings))

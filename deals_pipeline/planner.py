@@ -17,7 +17,7 @@ from math import ceil, inf
 from typing import Final
 
 from deals_pipeline.config.sections import TOKENS_MAX, Budget
-from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DEALS_PER_SELECTION_MAX
+from deals_pipeline.keepa.requests import PAGES_MAX
 from deals_pipeline.token_bucket.model import TICK
 from deals_pipeline.token_bucket.status import BucketStatus
 from deals_pipeline.work import (
@@ -35,7 +35,6 @@ from deals_pipeline.work import (
     Work,
 )
 
-PAGES_MAX: Final = ceil(DEALS_PER_SELECTION_MAX / DEALS_PER_PAGE)
 BATCH_MINUTES: Final = 5
 """How many minutes of refill a batch of products is worth at least, unless fewer products are pending."""
 RECHECK: Final = timedelta(minutes=5)
@@ -166,9 +165,7 @@ class _Desk:
         return [first, *islice(alike, PRODUCTS_MAX[work] - 1)]
 
     def _ready_at(self, work: Work, item: Scan | Product) -> datetime:
-        at = item.next_eligible_at or LONG_AGO
-        if self.history.ended:
-            at = max(at, self.run_key(work, item)[1])
+        at = self.run_key(work, item)[1] if self.history.ended else LONG_AGO
         if isinstance(item, Scan) and item.completed_at and item.page == 0:
             at = max(at, item.completed_at + self._interval(work))
         return at

@@ -43,35 +43,33 @@ PRODUCTS_MAX: Final = {Work.HISTORY: _HISTORY.asins_max, Work.OFFERS: _OFFERS.as
 class Scan:
     """A selection or shard: how often it was scanned to the end, and how far the scan in progress has come.
 
-    `key` contains the version of its query. `attempts` counts those that brought nothing since `page` moved.
+    `key` contains the version of its query.
     """
 
     key: str
     cycle: int = 0
     completed_at: datetime | None = None
     page: int = 0
-    attempts: int = 0
-    next_eligible_at: datetime | None = None
 
     @property
     def stem(self) -> str:
         """What tells this piece of work from any before and after it."""
-        return f"{self.key}/{self.cycle}/{self.page}/{self.attempts}"
+        return f"{self.key}/{self.cycle}/{self.page}"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product about which something is to be bought; `attempts` counts all times that it was asked for."""
+    """A product about which something is to be bought, and when it was last asked for."""
 
     domain: Domain
     asin: str
-    attempts: int = 0
-    next_eligible_at: datetime | None = None
+    asked_at: datetime | None = None
 
     @property
     def stem(self) -> str:
         """What tells this piece of work from any before and after it."""
-        return f"{self.domain.name}/{self.asin}/{self.attempts}"
+        asked_at = f"{self.asked_at:%Y-%m-%dT%H:%M:%SZ}" if self.asked_at else "never"
+        return f"{self.domain.name}/{self.asin}/{asked_at}"
 
 
 @dataclass(frozen=True, slots=True)

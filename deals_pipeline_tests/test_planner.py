@@ -224,18 +224,6 @@ CASES: Final = (
         "wait 40.0 min: there is nothing to buy",
     ),
     Case(
-        "what may not be asked for yet is passed over",
-        290,
-        Backlog(history=(replace(products(1)[0], next_eligible_at=NOW + MINUTE), *products(3, first=1))),
-        "history: 3 from 001",
-    ),
-    Case(
-        "what may be asked for from now on is",
-        290,
-        Backlog(shards=[replace(SHARD, next_eligible_at=NOW)]),
-        "backfill shard from 0: 52 pages",
-    ),
-    Case(
         "nothing while a unit is under way",
         290,
         ALL,
@@ -315,16 +303,16 @@ def test_ten_ticks_ask_for_one_run_although_more_becomes_affordable() -> None:
         unit_key(plan(known(60 + tick), ALL, History(), NOW + tick * timedelta(seconds=5), BUDGET))
         for tick in range(10)
     }
-    assert asked == {"full_scan/full/0/0/0/0"}
+    assert asked == {"full_scan/full/0/0/0"}
 
 
 def test_a_later_unit_is_another_run() -> None:
     """F27: a new page, a new cycle, a new attempt."""
-    scans = [FULL, replace(FULL, page=3), replace(FULL, cycle=1), replace(FULL, attempts=1), Scan("other")]
+    scans = [FULL, replace(FULL, page=3), replace(FULL, cycle=1), Scan("other")]
     keys = {unit_key(plan(known(60), Backlog(full_scans=[scan]), History(), NOW, BUDGET)) for scan in scans}
     keys |= {unit_key(plan(known(60), Backlog(shards=[FULL]), History(), NOW, BUDGET))}
     first, second = products(2)
-    for product in (first, second, replace(first, attempts=1), replace(first, domain=Domain.DE)):
+    for product in (first, second, replace(first, asked_at=NOW), replace(first, domain=Domain.DE)):
         keys |= {unit_key(plan(known(60), Backlog(history=[product]), History(), NOW, BUDGET))}
         keys |= {unit_key(plan(known(60), Backlog(offers=[product]), History(), NOW, BUDGET))}
     assert len(keys) == len(scans) + 1 + 8
@@ -337,16 +325,16 @@ def test_a_run_that_ended_without_effect_is_asked_for_again_at_once_and_then_lat
         decision = plan(known(60), backlog, History(ended=ended), NOW, BUDGET)
         if isinstance(decision, Wait):
             waits.append((decision.until - NOW) / MINUTE)
-            key = f"full_scan/full/0/0/0/{len(ended) - 1}"
+            key = f"full_scan/full/0/0/{len(ended) - 1}"
             ended[key] = NOW - (decision.until - NOW)
             decision = plan(known(60), backlog, History(ended=ended), NOW, BUDGET)
-        assert unit_key(decision) == f"full_scan/full/0/0/0/{len(ended)}"
+        assert unit_key(decision) == f"full_scan/full/0/0/{len(ended)}"
         ended[unit_key(decision)] = NOW
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
 def test_a_run_that_ended_without_effect_does_not_hold_up_the_others() -> None:
-    ended = {f"history/US/0000000000/0/{n}": NOW for n in range(5)}
+    ended = {f"history/US/0000000000/never/{n}": NOW for n in range(5)}
     decision = plan(known(60), Backlog(history=products(30)), History(ended=ended), NOW, BUDGET)
     assert told(decision) == "history: 29 from 001"
 

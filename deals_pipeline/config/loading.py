@@ -23,6 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SIMULATED_KEY: Final = SecretStr("no-key-for-the-simulator")
 SHOWN_MAX: Final = 80
 """How much of a value an error repeats."""
 SECRET: Final = re.compile("key|secret|passw", re.IGNORECASE)
@@ -46,6 +47,8 @@ class Settings:
     api_key: SecretStr | None
     api_url: str | None
     """Keepa, or whoever speaks for it; `None`: the simulator, within the process."""
+    webhook_url: SecretStr | None
+    """Who is told of failed runs."""
     places: Places
     config: Path
     marketplaces: tuple[Marketplace, ...]
@@ -53,6 +56,11 @@ class Settings:
     backfill: tuple[BackfillSelection, ...]
     budget: Budget
     retention: Retention
+
+    @property
+    def key(self) -> SecretStr:
+        """The API key; where the simulator serves, which takes any, one that is none."""
+        return self.api_key or SIMULATED_KEY
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
@@ -66,6 +74,7 @@ def load_settings(environ: Mapping[str, str] = os.environ, folder: Path | None =
         mode=found.mode,
         api_key=found.api_key,
         api_url=found.api_url,
+        webhook_url=found.webhook_url,
         places=found.places,
         config=found.config,
         marketplaces=file.marketplaces,

@@ -46,11 +46,12 @@ class Marketplace(Section):
 
 
 class Intervals(Section):
-    """How often selections are scanned, in minutes, and the most of the refill that head scans may take."""
+    """How often things are bought again, in minutes, and the most of the refill that head scans may take."""
 
     head_scan_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 15
     head_scan_percent_max: Annotated[Whole, Field(ge=1, le=100)] = 20
     full_scan_minutes: Annotated[Whole, Field(ge=10, le=10_080)] = 240
+    history_minutes: Annotated[Whole, Field(ge=60, le=43_200)] = 1440
 
     @property
     def head_scan(self) -> timedelta:
@@ -61,6 +62,11 @@ class Intervals(Section):
     def full_scan(self) -> timedelta:
         """The least time from one full scan of a selection to the next."""
         return timedelta(minutes=self.full_scan_minutes)
+
+    @property
+    def history(self) -> timedelta:
+        """The least time from one history of a product to the next, if its prices have moved since."""
+        return timedelta(minutes=self.history_minutes)
 
 
 class Shares(Section):
@@ -113,9 +119,10 @@ class Floors(Section):
 
 
 class Retention(Section):
-    """How long files are kept, in days."""
+    """How long things are kept, in days."""
 
     landing_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
+    runs_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 
 
 @dataclass(frozen=True, slots=True)

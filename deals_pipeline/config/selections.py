@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 from typing import Annotated, Any, Final
@@ -69,6 +69,9 @@ class RecentSelection(NamedSelection):
     """A selection that is watched: head scans every few minutes, full scans as its share of the refill allows."""
 
 
+KEY: Final = re.compile(r"(?P<backfill>[a-z0-9-]+)_(?P<category>all|\d{1,19})_(?P<low>\d{1,9})-(?P<high>\d{1,9})")
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """A part of a wide selection: one category or all, and a price band, both ends included, in cents."""
@@ -83,6 +86,26 @@ class Shard:
     def key(self) -> str:
         """The name of the shard, as of a partition: `used-books_283155_1000-1999`."""
         return f"{self.backfill}_{self.category or 'all'}_{self.low}-{self.high}"
+
+    def halves(self) -> tuple["Shard", ...]:
+        """Return its lower and its upper half; nothing where it is a single price."""
+        if self.low == self.high:
+            return ()
+        middle = (self.low + self.high) // 2
+        return tuple(self._band(*band) for band in ((self.low, middle), (middle + 1, self.high)))
+
+    def is_stem_of(self, key: str) -> bool:
+        """Return whether a key may name a part of it."""
+        found = KEY.fullmatch(key)
+        return (
+            found is not None
+            and (found["backfill"], found["category"]) == (self.backfill, str(self.category or "all"))
+            and self.low <= int(found["low"]) <= int(found["high"]) <= self.high
+        )
+
+    def _band(self, low: int, high: int) -> "Shard":
+        query = DealSelection.model_validate({**dict(self.query), "current_range": (low, high)})
+        return replace(self, low=low, high=high, query=query)
 
 
 class BackfillSelection(NamedSelection):

@@ -17,6 +17,7 @@ from deals_pipeline.keepa.tokens import Cost
 
 DEALS_PER_PAGE: Final = 150
 DEALS_PER_SELECTION_MAX: Final = 10_000
+PAGES_MAX: Final = ceil(DEALS_PER_SELECTION_MAX / DEALS_PER_PAGE)
 ASINS_PER_REQUEST_MAX: Final = 100
 ASINS_PER_REQUEST_WITH_OFFERS_MAX: Final = 20
 OFFERS_PER_OFFER_PAGE: Final = 10
@@ -55,7 +56,7 @@ class DealPageRequest(Frozen):
     units: ClassVar[int] = 1
 
     selection: DealSelection
-    page: Annotated[StrictInt, Field(ge=0, le=ceil(DEALS_PER_SELECTION_MAX / DEALS_PER_PAGE) - 1)] = 0
+    page: Annotated[StrictInt, Field(ge=0, le=PAGES_MAX - 1)] = 0
 
     def wire(self) -> WireRequest:
         """Return the request as it travels."""

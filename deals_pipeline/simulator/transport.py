@@ -7,6 +7,7 @@ import errno
 from collections.abc import Mapping
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,9 +16,25 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from deals_pipeline.clock import Clock
+from deals_pipeline.keepa.time import to_unix_ms
+from deals_pipeline.simulator.account import AccountConfig
+from deals_pipeline.simulator.endpoints import Endpoints
 from deals_pipeline.simulator.server import Call, Delivery, Ending, KeepaServer
+from deals_pipeline.simulator.store import SqliteStore, stored_config
 
 Timeout = float | tuple[float | None, float | None] | None
+
+
+def open_simulator(
+    path: Path, clock: Clock, seed: int, products: int, refill_rate: int, *, tokens: int | None = None
+) -> "SimulatorAdapter":
+    """Return an adapter to a simulated service whose account is kept in a file that processes share.
+
+    `tokens` is the balance of a new account, full where it is not given; one that exists goes on.
+    """
+    started_at = to_unix_ms(clock.now())
+    account = stored_config(path) or AccountConfig(seed, refill_rate, started_at, tokens)
+    return SimulatorAdapter(KeepaServer(Endpoints(seed, products), SqliteStore(path, account)), clock)
 
 
 class SimulatorAdapter(BaseAdapter):

@@ -21,6 +21,7 @@ from typing import Final
 from deals_pipeline.keepa.tokens import TokenObservation
 from deals_pipeline.token_bucket.model import (
     TICK,
+    Amount,
     Ask,
     BucketState,
     Decision,
@@ -79,8 +80,13 @@ def decide(state: BucketState, ask: Ask, now: datetime) -> Decision:
 
 def needed_for(state: BucketState, ask: Ask) -> int:
     """Return the least that must be available: above the floor, and enough to end at `-max_deficit` at the worst."""
-    floor = min(ask.floor.at_rate(state.refill_rate), max(0, state.capacity - 1))
-    return max(floor + 1, state.high(ask) - ask.max_deficit.at_rate(state.refill_rate))
+    deepest = state.high(ask) - ask.max_deficit.at_rate(state.refill_rate)
+    return max(floor_of(state, ask.floor) + 1, deepest)
+
+
+def floor_of(state: BucketState, floor: Amount) -> int:
+    """Return a floor in tokens; a full bucket is always above it (F02)."""
+    return min(floor.at_rate(state.refill_rate), max(0, state.capacity - 1))
 
 
 def balance_at(state: BucketState, now: datetime) -> int:

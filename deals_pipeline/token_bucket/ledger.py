@@ -42,10 +42,11 @@ class Change(Generic[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What calls of one lane and run cost over a window."""
+    """What calls of one lane, run and purpose cost over a window."""
 
     lane: str
     run_id: str
+    purpose: str
     calls: int
     tokens: int
     """What settled calls cost."""

@@ -209,6 +209,11 @@ class TokenBucket:
         state, now = self._ledger.read()
         return status(state, self._ledger.record(now - window), self._policy, now)
 
+    def spendable(self, lane: Lane) -> int:
+        """Return the tokens above a lane's floor; negative below it."""
+        state, now = self._ledger.read()
+        return bucket.available_at(state, now) - bucket.floor_of(state, self._policy.floors[lane])
+
     def state(self) -> tuple[BucketState, datetime]:
         """Return what is known of the account, and the ledger's time."""
         return self._ledger.read()

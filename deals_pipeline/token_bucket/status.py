@@ -31,6 +31,7 @@ class BucketStatus:
     affordable_at: Mapping[Lane, datetime | None]
     spent_by_lane: Mapping[str, int]
     spent_by_run: Mapping[str, int]
+    spent_by_purpose: Mapping[str, int]
     foreign: int
     unknown_calls: int
     overshoots: int
@@ -47,9 +48,11 @@ def status(state: BucketState, record: Record, policy: Policy, now: datetime) ->
     """Return the status of a bucket at `now`, with what `record` says of its window."""
     by_lane: Counter[str] = Counter()
     by_run: Counter[str] = Counter()
+    by_purpose: Counter[str] = Counter()
     for spend in record.spends:
         by_lane[spend.lane] += spend.tokens
         by_run[spend.run_id] += spend.tokens
+        by_purpose[spend.purpose] += spend.tokens
     available = available_at(state, now)
     return BucketStatus(
         at=now,
@@ -64,6 +67,7 @@ def status(state: BucketState, record: Record, policy: Policy, now: datetime) ->
         affordable_at={lane: _next(state, policy, lane, now) for lane in Lane},
         spent_by_lane=dict(by_lane),
         spent_by_run=dict(by_run),
+        spent_by_purpose=dict(by_purpose),
         foreign=max(0, record.left - sum(by_lane.values())),
         unknown_calls=sum(spend.unknown for spend in record.spends),
         overshoots=sum(spend.overshoots for spend in record.spends),

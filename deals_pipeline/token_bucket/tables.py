@@ -45,14 +45,15 @@ SELECT_SPENDS: Final = """
     SELECT
       lane,
       run_id,
+      purpose,
       count(*) AS calls,
       coalesce(sum(tokens), 0) AS tokens,
       count(*) FILTER (WHERE outcome = 'expired') AS unknown,
       count(*) FILTER (WHERE tokens > high) AS overshoots
     FROM token_settlement
     WHERE account = ? AND resolved_at >= ? AND outcome <> 'voided'
-    GROUP BY lane, run_id
-    ORDER BY lane, run_id
+    GROUP BY lane, run_id, purpose
+    ORDER BY lane, run_id, purpose
 """
 SELECT_FLOW: Final = """
     SELECT coalesce(sum(left_tokens), 0), coalesce(sum(lost_tokens), 0)
@@ -189,7 +190,7 @@ class Tables:
         ((left, lost),) = self.execute(SELECT_FLOW, window).fetchall()
         ((throttled,),) = self.execute(SELECT_THROTTLED, window).fetchall()
         return Record(
-            spends=tuple(Spend(lane, run_id, *map(int, counts)) for lane, run_id, *counts in spends),
+            spends=tuple(Spend(*row[:3], *map(int, row[3:])) for row in spends),
             left=int(left),
             lost=int(lost),
             throttled=int(throttled),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import msgspec
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.keepa.contract import CLOCK_TOLERANCE
@@ -19,13 +18,17 @@ from deals_pipeline.warehouse.statements import statement
 
 @dataclass(frozen=True, slots=True)
 class ScanState:
-    """A scan as far as its pages are stored; `next_page` is the cursor.
+    """The newest scan of its kind and version as far as its pages are stored; `next_page` is the cursor.
 
     `completed_at`, `server_from` and `server_until` are Keepa's clock in UTC. `is_truncated` says that it ended at the
-    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included.
+    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included. `found_new`: its
+    newest page listed a deal that nothing had listed before. `deals_on_last_page` is of the last page that Keepa may
+    show, `None` where that was not read. `scans`, `scans_completed`, `last_completed_at` and `was_too_wide` (whether a
+    last possible page ever had deals) are of all scans of the version, kind and shard.
     """
 
     scan: Scan
+    version: str
     next_page: int
     pages: int
     completed_at: datetime | None
@@ -34,11 +37,22 @@ class ScanState:
     deals: int
     server_from: datetime
     server_until: datetime
+    scans: int
+    scans_completed: int
+    last_completed_at: datetime | None
+    deals_on_last_page: int | None
+    was_too_wide: bool
+    found_new: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no reason to read on: it is complete, or a head scan whose order proves the rest known."""
+        return self.completed_at is not None or (self.scan.kind == "head" and self.is_in_order and not self.found_new)
 
     def is_resumable(self, now: datetime, age_max: timedelta) -> bool:
-        """Return whether to go on with it: begun, not complete, and its newest page neither old nor in the future."""
+        """Return whether to go on with it: begun, not over, and its newest page neither old nor in the future."""
         age = now - self.server_until
-        return self.completed_at is None and -CLOCK_TOLERANCE <= age <= age_max
+        return not self.is_over and -CLOCK_TOLERANCE <= age <= age_max
 
 
 def scan_id(scan: Scan, selection: DealSelection) -> str:
@@ -48,22 +62,17 @@ def scan_id(scan: Scan, selection: DealSelection) -> str:
     return " ".join(part for part in parts if part is not None)
 
 
-def newest_scan(connection: DuckDBPyConnection, like: Scan, selection: DealSelection) -> ScanState | None:
-    """Return the newest scan of the same selection in the same version, kind and shard; `None` when there is none.
+def newest_scans(connection: DuckDBPyConnection, selection: str) -> tuple[ScanState, ...]:
+    """Return the newest scan of each version, kind and shard of the selection of that name."""
+    rows = connection.sql(statement("newest_scans"), params={"selection": selection}).to_arrow_table().to_pylist()
+    return tuple(_state(selection, row) for row in rows)
 
-    The start of `like` is of no account.
-    """
-    values = {
-        "selection": like.selection,
-        "selection_version": selection.version,
-        "kind": like.kind,
-        "shard": like.shard,
-    }
-    rows = connection.sql(statement("newest_scan"), params=values).to_arrow_table().to_pylist()
-    if not rows:
-        return None
-    row: dict[str, Any] = {
-        name: value.astimezone(timezone.utc) if isinstance(value, datetime) else value
-        for name, value in rows[0].items()
-    }
-    return ScanState(scan=msgspec.structs.replace(like, started_at=row.pop("started_at")), **row)
+
+def _state(selection: str, row: dict[str, Any]) -> ScanState:
+    utc = {name: _utc(value) for name, value in row.items()}
+    scan = Scan(selection=selection, kind=utc.pop("kind"), started_at=utc.pop("started_at"), shard=utc.pop("shard"))
+    return ScanState(scan=scan, version=utc.pop("selection_version"), **utc)
+
+
+def _utc(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    return value.astimezone(timezone.utc) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""The token bucket as Dagster hands it to an asset."""
+"""The token bucket as Dagster hands it to assets and sensors."""
 
 import subprocess
 import sys
@@ -6,83 +6,86 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from pydantic import SecretStr
 
-from deals_pipeline.keepa.replies import Page
-from deals_pipeline.keepa.requests import DealPageRequest
-from deals_pipeline.keepa.selection import DealSelection
-from deals_pipeline.resources.token_bucket import AmountConfig, TokenBucketResource
-from deals_pipeline.token_bucket.model import Lane
-from deals_pipeline_tests.simulator.services import KEY, make_service
+from deals_pipeline import __version__
+from deals_pipeline.clock import SystemClock
+from deals_pipeline.config import Settings, load_settings
+from deals_pipeline.resources.token_bucket import TokenBucketResource
+from deals_pipeline.token_bucket.ledger import LedgerError
 
-PAGE = DealPageRequest(selection=DealSelection())
+ROOT = Path(__file__).parents[2]
 
 
-def test_an_asset_reserves_sends_and_settles(tmp_path: Path) -> None:
-    service = make_service(refill_rate=5)
-    balances: list[tuple[int, int]] = []
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"DEALS_HOME": str(tmp_path / "home"), "DEALS_CONFIG": str(ROOT / "deals.toml")}, tmp_path)
+
+
+def resource_of(settings: Settings) -> TokenBucketResource:
+    return TokenBucketResource(settings=settings, clock=SystemClock())
+
+
+def test_a_run_holds_its_lease_until_its_end_and_no_longer(settings: Settings) -> None:
+    """F17."""
+    seen: list[str] = []
 
     @dg.asset
-    def one_page(context: dg.AssetExecutionContext, tokens: TokenBucketResource) -> None:
-        with tokens.for_run(context.run.run_id, SecretStr(KEY), service.client.token_status, service.clock) as bucket:
-            with bucket.reserve(PAGE, lane=Lane.RECENT, purpose="a page") as hold:
-                reply = service.client.send(PAGE, hold)
-                hold.settle(reply)
-            assert isinstance(reply, Page)
-            status = bucket.status()
-            balances.append((status.available, status.spent_by_run[context.run.run_id]))
+    def spending(context: dg.AssetExecutionContext, token_bucket: TokenBucketResource) -> None:
+        other = resource_of(settings)
+        with dg.build_resources({"other": other}) as resources, pytest.raises(LedgerError, match="executed already"):
+            in_another_process(settings, context.run.run_id)
+        seen.append(context.run.run_id)
+        assert resources.other.ledger.dead_leases() == ()
+        assert token_bucket.status().available == 0
 
-    resource = TokenBucketResource(ledger=str(tmp_path / "ledger.sqlite"))
-    assert dg.materialize([one_page], resources={"tokens": resource}).success
-    assert balances == [(295, 5)]
-    assert service.balance() == 295
+    assert dg.materialize([spending], resources={"token_bucket": resource_of(settings)}).success
+    in_another_process(settings, seen[0])
 
 
-def test_floors_and_deficit_are_configured_in_minutes_or_tokens() -> None:
-    resource = TokenBucketResource(
-        ledger="unused",
-        max_deficit=AmountConfig(minutes=3),
-        floors={"history": AmountConfig(tokens=40), "backfill": AmountConfig(minutes=9)},
+def in_another_process(settings: Settings, run_id: str) -> None:
+    program = (
+        "import sys; from pathlib import Path; from deals_pipeline.clock import SystemClock\n"
+        "from deals_pipeline.token_bucket.sqlite_ledger import SqliteLedger\n"
+        "from deals_pipeline.token_bucket.ledger import LedgerError\n"
+        "try:\n"
+        "    with SqliteLedger(Path(sys.argv[1]), sys.argv[2], clock=SystemClock()).lease(sys.argv[3]): pass\n"
+        "except LedgerError as taken: sys.exit(str(taken))\n"
     )
-    policy = resource.policy()
-    assert policy.max_deficit.at_rate(5) == 15
-    assert [policy.floors[lane].at_rate(20) for lane in (Lane.RECENT, Lane.HISTORY, Lane.BACKFILL)] == [0, 40, 180]
+    from deals_pipeline.token_bucket.ledger import account_of  # noqa: PLC0415
+
+    arguments = [settings.places.ledger, account_of(settings.key), run_id]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    if result.returncode:
+        raise LedgerError(result.stderr)
 
 
-@pytest.mark.parametrize(
-    ("resource", "said"),
-    [
-        ({"max_deficit": AmountConfig(minutes=60)}, "minutes 60: allowed is 0 to 59"),
-        ({"floors": {"recent": AmountConfig(tokens=-1)}}, "tokens -1: allowed is at least 0"),
-        ({"floors": {"fast": AmountConfig()}}, "fast"),
-    ],
-    ids=str,
-)
-def test_a_policy_out_of_range_is_refused_by_name(resource: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        TokenBucketResource(ledger="unused", **resource).policy()  # type: ignore[arg-type]
+def test_a_runs_tags_say_who_served_and_which_code(settings: Settings) -> None:
+    """F22."""
+
+    @dg.asset
+    def spending(token_bucket: TokenBucketResource) -> None:
+        assert token_bucket.ledger
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = {"token_bucket": resource_of(settings)}
+        run = dg.materialize([spending], instance=instance, resources=resources).dagster_run
+        tags = instance.get_runs()[0].tags
+    assert run.run_id
+    assert (tags["deals_pipeline/mode"], tags["deals_pipeline/code_version"]) == ("simulated", __version__)
 
 
-def test_a_ledger_of_an_unknown_kind_is_refused_without_its_password() -> None:
-    resource = TokenBucketResource(ledger="mysql://user:secret@host/db")
-    with (
-        pytest.raises(ValueError, match="allowed are postgresql://") as refused,
-        resource.for_run("run", SecretStr(KEY), make_service().client.token_status),
-    ):
-        pass
-    assert "secret" not in str(refused.value)
-
-
-def test_making_and_configuring_the_resource_does_no_io(tmp_path: Path) -> None:
-    TokenBucketResource(ledger=str(tmp_path / "folder" / "ledger.sqlite")).policy()
+def test_making_the_resource_does_no_io(settings: Settings, tmp_path: Path) -> None:
+    """F19."""
+    resource_of(settings)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_workspace_loads() -> None:
-    root = Path(__file__).parents[2]
     result = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from deals_pipeline.keepa.selection import DealSelection, SortType
 from deals_pipeline.landing import Landed, Scan
 from deals_pipeline.warehouse.loading import load
-from deals_pipeline.warehouse.scans import ScanState, newest_scan, scan_id
+from deals_pipeline.warehouse.scans import ScanState, newest_scans, scan_id
 from deals_pipeline_tests.keepa.wire_examples import SERVER_TIME, a_deal, asin
 from deals_pipeline_tests.warehouse.answers import SELECTION, a_page, a_scan, deals, hours
 
@@ -40,9 +40,15 @@ def read_66_pages(connection: DuckDBPyConnection, scan: Scan, at: datetime) -> N
 
 
 def state(connection: DuckDBPyConnection, scan: Scan, selection: DealSelection = SELECTION) -> ScanState:
-    found = newest_scan(connection, scan, selection)
+    found = find(connection, scan, selection)
     assert found
     return found
+
+
+def find(connection: DuckDBPyConnection, scan: Scan, selection: DealSelection = SELECTION) -> ScanState | None:
+    wanted = (scan.kind, scan.shard, selection.version)
+    states = newest_scans(connection, scan.selection)
+    return next((state for state in states if (state.scan.kind, state.scan.shard, state.version) == wanted), None)
 
 
 def test_the_cursor_follows_the_pages_and_only_a_short_one_completes(warehouse: DuckDBPyConnection) -> None:
@@ -119,7 +125,7 @@ def test_order_is_verified_across_pages_too(warehouse: DuckDBPyConnection) -> No
 def test_a_scan_is_resumed_only_while_it_is_believable(warehouse: DuckDBPyConnection) -> None:
     """F28: a lost or absurd cursor means a new scan."""
     day = timedelta(days=1)
-    assert newest_scan(warehouse, a_scan(), SELECTION) is None
+    assert find(warehouse, a_scan()) is None
     load(warehouse, full(0, a_scan(), hours(1)))
     open_scan = state(warehouse, a_scan())
     assert open_scan.is_resumable(hours(1), day)
@@ -134,11 +140,11 @@ def test_a_scan_is_resumed_only_while_it_is_believable(warehouse: DuckDBPyConnec
 def test_a_cursor_belongs_to_a_selections_version_kind_and_shard(warehouse: DuckDBPyConnection) -> None:
     """F34."""
     load(warehouse, full(0, a_scan()))
-    assert newest_scan(warehouse, a_scan(), OTHER) is None
-    assert newest_scan(warehouse, a_scan(kind="head"), SELECTION) is None
-    assert newest_scan(warehouse, a_scan(kind="shard", shard="a"), SELECTION) is None
-    assert newest_scan(warehouse, a_scan(selection="wide"), SELECTION) is None
-    assert newest_scan(warehouse, a_scan(99), SELECTION) is not None
+    assert find(warehouse, a_scan(), OTHER) is None
+    assert find(warehouse, a_scan(kind="head")) is None
+    assert find(warehouse, a_scan(kind="shard", shard="a")) is None
+    assert find(warehouse, a_scan(selection="wide")) is None
+    assert find(warehouse, a_scan(99)) is not None
 
 
 def test_a_version_is_that_of_the_wire_form() -> None:

@@ -1,0 +1,1 @@
+"""The assets: thin shells round what buys, loads and publishes."""

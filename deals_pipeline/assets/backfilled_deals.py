@@ -1,0 +1,66 @@
+"""The asset `backfilled_deals`: wide selections, worked off in shards."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import dagster as dg
+
+from deals_pipeline import __version__
+from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
+from deals_pipeline.buying.outcome import StoppedBy
+from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named
+from deals_pipeline.resources.keepa import KeepaResource
+from deals_pipeline.resources.token_bucket import TokenBucketResource
+from deals_pipeline.resources.warehouse import WarehouseResource
+
+SHARDS: Final = dg.DynamicPartitionsDefinition(name="shard")
+
+
+class BackfilledDealsConfig(SpendingConfig):
+    """What a run may spend on a shard."""
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"keepa", "duckdb"},
+    code_version=__version__,
+    pool=POOL,
+    tags={"spends": "tokens"},
+    partitions_def=SHARDS,
+    output_required=False,
+)
+def backfilled_deals(
+    context: dg.AssetExecutionContext,
+    config: BackfilledDealsConfig,
+    token_bucket: TokenBucketResource,
+    keepa: KeepaResource,
+    warehouse: WarehouseResource,
+) -> Iterator[dg.MaterializeResult[None]]:
+    """One row per marketplace and ASIN that a shard of a wide selection listed: its newest observation.
+
+    A partition is a shard: a category and a price band. It is materialized when it was read to its end, over as
+    many runs as its tokens take; one that shows more than 10 000 deals is cut in two. Until then a run observes how far
+    it came.
+    """
+    settings = warehouse.settings
+    try:
+        shard = shard_named(context.partition_key, settings.backfill)
+    except UnknownShard as unknown:
+        raise dg.Failure(str(unknown), allow_retries=False) from unknown
+    context.instance.add_dynamic_partitions(SHARDS.name or "", [shard.key])
+    with buying(context, config, token_bucket, keepa, warehouse) as buyer:
+        outcome = read_shard(buyer, shard)
+    metadata = outcome_metadata(outcome) | bucket_metadata(token_bucket.status())
+    if outcome.stopped_by is StoppedBy.TOO_WIDE:
+        halves = [half.key for half in shard.halves()]
+        context.instance.add_dynamic_partitions(SHARDS.name or "", halves)
+        metadata["cut_into"] = ", ".join(halves)
+    if outcome.stopped_by is StoppedBy.COMPLETE:
+        with warehouse.connect() as connection:
+            metadata |= table_metadata(connection, settings, "backfilled_deal")
+        yield dg.MaterializeResult(metadata=metadata)
+    else:
+        context.log.info("%s is not complete: %s", shard.key, outcome.reason)
+        context.log_event(dg.AssetObservation(context.asset_key, partition=shard.key, metadata=metadata))

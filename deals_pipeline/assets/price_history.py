@@ -1,0 +1,46 @@
+"""The asset `price_history`: what listed products cost, ranked and sold, over three years."""
+
+import dagster as dg
+
+from deals_pipeline import __version__
+from deals_pipeline.assets.backfilled_deals import backfilled_deals
+from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.recent_deals import recent_deals
+from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
+from deals_pipeline.buying.histories import buy_histories
+from deals_pipeline.resources.keepa import KeepaResource
+from deals_pipeline.resources.token_bucket import TokenBucketResource
+from deals_pipeline.resources.warehouse import WarehouseResource
+
+
+class PriceHistoryConfig(SpendingConfig):
+    """What a run may spend on histories."""
+
+
+@dg.asset(
+    deps=[recent_deals, backfilled_deals],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"keepa", "duckdb"},
+    code_version=__version__,
+    pool=POOL,
+    tags={"spends": "tokens"},
+)
+def price_history(
+    context: dg.AssetExecutionContext,
+    config: PriceHistoryConfig,
+    token_bucket: TokenBucketResource,
+    keepa: KeepaResource,
+    warehouse: WarehouseResource,
+) -> dg.MaterializeResult[None]:
+    """One row per marketplace, ASIN and price type: its points in time; 1 token buys all of a product.
+
+    First what has none, the largest drops first; then what moved since its last one. What Keepa does not know, or sends
+    malformed, is tried again later and later.
+    """
+    settings = warehouse.settings
+    with buying(context, config, token_bucket, keepa, warehouse) as buyer:
+        outcome = buy_histories(buyer, settings.budget.intervals.history)
+    with warehouse.connect() as connection:
+        table = table_metadata(connection, settings, "price_history")
+    return dg.MaterializeResult(metadata=outcome_metadata(outcome) | bucket_metadata(token_bucket.status()) | table)

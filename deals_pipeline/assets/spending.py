@@ -1,0 +1,64 @@
+"""What the assets that spend tokens share: their run config, their buyer, and how a refusal fails the run."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+import dagster as dg
+from pydantic import Field
+
+from deals_pipeline.buying.buyer import Allowance, Buyer
+from deals_pipeline.buying.outcome import Rejected
+from deals_pipeline.config import Mode
+from deals_pipeline.landing import Landing
+from deals_pipeline.resources.keepa import KeepaResource
+from deals_pipeline.resources.token_bucket import TokenBucketResource
+from deals_pipeline.resources.warehouse import WarehouseResource
+from deals_pipeline.token_bucket.reservation import BalanceUnknown
+
+POOL: Final = "keepa_api"
+"""The pool of all assets that spend: with a limit of 1, two runs never spend at once."""
+WAIT_MINUTES_MAX: Final = 1440
+
+
+class SpendingConfig(dg.Config):
+    """What a run may spend, and whether it may wait."""
+
+    tokens_max: int | None = Field(
+        default=None, ge=1, description="The most tokens to spend; all that the bucket grants."
+    )
+    wait_for_tokens: int = Field(
+        default=0, ge=0, le=WAIT_MINUTES_MAX, description="Minutes to wait in place for tokens; 0 stops and says when."
+    )
+
+
+@contextmanager
+def buying(
+    context: dg.AssetExecutionContext,
+    config: SpendingConfig,
+    token_bucket: TokenBucketResource,
+    keepa: KeepaResource,
+    warehouse: WarehouseResource,
+) -> Iterator[Buyer]:
+    """Hand out the buyer of a run, which has loaded what earlier ones had bought; a refusal fails the run."""
+    run_id, clock, settings = context.run.run_id, token_bucket.clock, warehouse.settings
+    if settings.mode is Mode.SIMULATED:
+        context.log.info("No KEEPA_API_KEY: the simulator serves, and nothing here is real.")
+    landing = Landing(settings.places.landing, run_id, clock)
+    wait = timedelta(minutes=config.wait_for_tokens)
+    allowance = Allowance.starting(clock.now(), tokens_max=config.tokens_max, wait=wait)
+    with closing(keepa.client(landing)) as client:
+        bucket = token_bucket.bucket(client.token_status, run_id)
+        buyer = Buyer(bucket, client, landing, warehouse, clock, allowance)
+        buyer.load_landed()
+        try:
+            yield buyer
+        except (Rejected, BalanceUnknown) as refused:
+            raise dg.Failure(f"Keepa refused: {refused}", allow_retries=False) from refused
+
+
+def asked_at(context: dg.AssetExecutionContext, now: datetime) -> datetime:
+    """Return when the run was asked for, which may be long before it started."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    return min(record.create_timestamp.astimezone(timezone.utc), now) if record else now

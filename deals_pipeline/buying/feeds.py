@@ -1,0 +1,153 @@
+"""Reading the deals of a watched selection: head scans for what is new, full scans for what is still there.
+
+A head scan stops early only while its own pages prove the order and its newest page lists nothing new; one that could
+not is gone on with as a full scan (F25). A scan is a sample: what shifts between two pages is caught by the next (F30).
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import Final
+
+from duckdb import DuckDBPyConnection
+
+from deals_pipeline.buying.buyer import Buyer
+from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
+from deals_pipeline.config import RecentSelection
+from deals_pipeline.keepa.requests import PAGES_MAX, DealPageRequest
+from deals_pipeline.landing import Scan
+from deals_pipeline.warehouse.scans import ScanState, newest_scans
+from deals_pipeline.work import Work
+
+RESULTS_CACHED: Final = timedelta(seconds=120)
+"""For so long Keepa gives the same answer to the same query (D4)."""
+LONG_AGO: Final = datetime(2011, 1, 1, tzinfo=timezone.utc)
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Reading(Enum):
+    """How much of a selection to read."""
+
+    DUE = "due"
+    """All of it if a full scan is due or begun, else its head."""
+    HEAD = "head"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A watched selection and its newest scans in the present version of its query."""
+
+    selection: RecentSelection
+    head: ScanState | None
+    full: ScanState | None
+
+    @property
+    def _scans(self) -> tuple[ScanState, ...]:
+        return tuple(scan for scan in (self.full, self.head) if scan is not None)
+
+    @property
+    def begun_at(self) -> datetime | None:
+        """When its first page was last read."""
+        return max((state.scan.started_at for state in self._scans), default=None)
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When it was last read to its end."""
+        return max((state.last_completed_at for state in self._scans if state.last_completed_at), default=None)
+
+    @property
+    def scans(self) -> int:
+        """How often it was begun to be read."""
+        return sum(state.scans for state in self._scans)
+
+    @property
+    def scans_completed(self) -> int:
+        """How often it was read to its end."""
+        return sum(state.scans_completed for state in self._scans)
+
+    def unfinished(self, now: datetime, age_max: timedelta) -> ScanState | None:
+        """Return the scan to go on with, unless another has come to the end since."""
+        completed_at = self.completed_at or LONG_AGO
+        open_scans = (state for state in self._scans if state.is_resumable(now, age_max))
+        return next((state for state in open_scans if state.server_until > completed_at), None)
+
+    def is_full_scan_due(self, now: datetime, interval: timedelta) -> bool:
+        """Return whether the whole of it is to be read."""
+        completed_at = self.completed_at
+        return completed_at is None or now - completed_at >= interval or self.unfinished(now, interval) is not None
+
+    def was_read_since(self, since: datetime, reading: Reading) -> bool:
+        """Return whether what is asked for was read since."""
+        return any(
+            state.scan.started_at >= since and (state.completed_at if reading is Reading.FULL else state.is_over)
+            for state in self._scans
+        )
+
+
+def feed_of(connection: DuckDBPyConnection, selection: RecentSelection) -> Feed:
+    """Return where the reading of a selection stands."""
+    states = newest_scans(connection, selection.name)
+    newest = {state.scan.kind: state for state in states if state.version == selection.version}
+    return Feed(selection, newest.get("head"), newest.get("full"))
+
+
+def read_feeds(
+    buyer: Buyer, selections: Iterable[RecentSelection], reading: Reading, interval: timedelta, asked_at: datetime
+) -> Outcome:
+    """Read selections, those first that were begun longest ago; `interval` is the time between two full scans.
+
+    One that was read since `asked_at`, or so shortly before that Keepa would repeat itself, is not read again: ten
+    triggers at one instant buy once (F20). Raises `Rejected`.
+    """
+    with buyer.warehouse.connect() as connection:
+        feeds = [feed_of(connection, selection) for selection in selections]
+    read = 0
+    try:
+        for feed in sorted(feeds, key=lambda feed: feed.begun_at or LONG_AGO):
+            if feed.was_read_since(asked_at - RESULTS_CACHED, reading):
+                continue
+            if reading is Reading.FULL or (
+                reading is Reading.DUE and feed.is_full_scan_due(buyer.clock.now(), interval)
+            ):
+                _full_scan(buyer, feed, interval)
+            else:
+                _head_scan(buyer, feed)
+            read += 1
+    except Stopped as stopped:
+        return buyer.stopped(stopped)
+    reason = f"{read} selections were read" if read else "read already since this run was asked for"
+    return buyer.outcome(StoppedBy.COMPLETE, reason)
+
+
+def _head_scan(buyer: Buyer, feed: Feed) -> None:
+    scan = Scan(selection=feed.selection.name, kind="head", started_at=buyer.clock.now())
+    for page in range(PAGES_MAX):
+        _buy_page(buyer, feed, page, Work.HEAD_SCAN, scan)
+        with buyer.warehouse.connect() as connection:
+            head = feed_of(connection, feed.selection).head
+        if head is not None and head.scan == scan and head.is_over:
+            return
+
+
+def _full_scan(buyer: Buyer, feed: Feed, age_max: timedelta) -> None:
+    now = buyer.clock.now()
+    unfinished = feed.unfinished(now, age_max)
+    scan = unfinished.scan if unfinished else Scan(selection=feed.selection.name, kind="full", started_at=now)
+    for page in range(unfinished.next_page if unfinished else 0, PAGES_MAX):
+        if _buy_page(buyer, feed, page, Work.FULL_SCAN, scan):
+            return
+
+
+def _buy_page(buyer: Buyer, feed: Feed, page: int, work: Work, scan: Scan) -> bool:
+    """Buy a page; return whether it is the last."""
+    reply, loaded = buyer.buy(DealPageRequest(selection=feed.selection.query, page=page), work, scan)
+    _log.info(
+        "%s, %s scan, page %d: %d deals, %d new, %d updated; %d tokens spent, balance %d",
+        *(feed.selection.name, scan.kind, page, loaded.rows_seen, loaded.rows_new, loaded.rows_updated),
+        *(buyer.tally.tokens_spent, reply.tokens.tokens_left),
+    )
+    return reply.is_last

@@ -1,0 +1,72 @@
+"""Buying price histories: statistics and three years of prices, ranks and counts, for 1 token a product."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from duckdb import DuckDBPyConnection
+
+from deals_pipeline.buying.buyer import Buyer
+from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
+from deals_pipeline.keepa.requests import ASINS_PER_REQUEST_MAX, ProductRequest
+from deals_pipeline.keepa.selection import Domain
+from deals_pipeline.warehouse.statements import statement
+from deals_pipeline.work import Product, Work
+
+STATS_DAYS: Final = 365
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingHistories:
+    """The products to ask for next, best first, and how many there are in all."""
+
+    products: tuple[Product, ...]
+    count: int
+
+
+def pending_histories(
+    connection: DuckDBPyConnection, now: datetime, interval: timedelta, limit: int
+) -> PendingHistories:
+    """Return the listed products without a history, then those that moved since theirs, `interval` ago or more."""
+    values = {"now": now, "history_minutes": interval // timedelta(minutes=1), "limit": limit}
+    rows = connection.execute(statement("pending_histories"), values).fetchall()
+    products = tuple(
+        Product(Domain(domain), asin, asked_at and asked_at.astimezone(timezone.utc))
+        for domain, asin, asked_at, _ in rows
+    )
+    return PendingHistories(products, rows[0][-1] if rows else 0)
+
+
+def buy_histories(buyer: Buyer, interval: timedelta) -> Outcome:
+    """Buy what is pending, in batches as large as what is affordable. Raises `Rejected`."""
+    asked: set[Product] = set()
+    try:
+        while True:
+            with buyer.warehouse.connect() as connection:
+                found = pending_histories(connection, buyer.clock.now(), interval, len(asked) + ASINS_PER_REQUEST_MAX)
+            pending = [product for product in found.products if product not in asked]
+            if not pending:
+                return buyer.outcome(StoppedBy.COMPLETE, f"{len(asked)} products were asked for, no other is pending")
+            size = min(ASINS_PER_REQUEST_MAX, buyer.affordable(Work.HISTORY))
+            batch = [product for product in pending[:size] if product.domain is pending[0].domain]
+            asked.update(batch)
+            _buy_batch(buyer, batch, found.count - len(batch))
+    except Stopped as stopped:
+        return buyer.stopped(stopped)
+
+
+def _buy_batch(buyer: Buyer, batch: list[Product], left: int) -> None:
+    request = ProductRequest(
+        domain=batch[0].domain, asins=tuple(product.asin for product in batch), stats=STATS_DAYS, history=True
+    )
+    reply, loaded = buyer.buy(request, Work.HISTORY)
+    minutes = left // reply.tokens.refill_rate if reply.tokens.refill_rate else None
+    _log.info(
+        "histories: %d stored (%d points), %d missing; %d pending%s; %d tokens spent, balance %d",
+        *(loaded.rows_seen, loaded.points, len(loaded.missing), left),
+        f", done in {minutes} min at the earliest" if left and minutes is not None else "",
+        *(buyer.tally.tokens_spent, reply.tokens.tokens_left),
+    )

@@ -16,6 +16,7 @@ from deals_pipeline.config import Settings, load_settings
 from deals_pipeline.definitions import make_definitions
 from deals_pipeline.keepa.client import KEEPA_URL
 from deals_pipeline.keepa.time import to_unix_ms
+from deals_pipeline.resources.keepa import Connect
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.simulator.account import AccountConfig, advance
 from deals_pipeline.simulator.endpoints import Endpoints
@@ -34,9 +35,14 @@ class DagsterWorld:
     settings: Settings
     clock: VirtualClock
     server: KeepaServer
+    connect: Connect
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     runs: list[str] = field(default_factory=list)
+
+    def with_settings(self, settings: Settings) -> "DagsterWorld":
+        """Return the same world after a change of the settings."""
+        return replace(self, settings=settings, definitions=make_definitions(settings, self.clock, self.connect))
 
     def execute(
         self,
@@ -168,4 +174,4 @@ def make_world(
         return session
 
     definitions = make_definitions(settings, clock, connect)
-    return DagsterWorld(settings, clock, server, definitions, instance)
+    return DagsterWorld(settings, clock, server, connect, definitions, instance)

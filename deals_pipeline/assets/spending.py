@@ -54,8 +54,11 @@ def buying(
         buyer.load_landed()
         try:
             yield buyer
-        except (Rejected, BalanceUnknown) as refused:
+        except Rejected as refused:
             raise dg.Failure(f"Keepa refused: {refused}", allow_retries=False) from refused
+        except BalanceUnknown as refused:
+            said = f"Keepa refused: {refused}. Check KEEPA_API_KEY and the plan behind it"
+            raise dg.Failure(said, allow_retries=False) from refused
 
 
 def asked_at(context: dg.AssetExecutionContext, now: datetime) -> datetime:

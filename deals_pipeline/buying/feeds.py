@@ -1,7 +1,8 @@
 """Reading the deals of a watched selection: head scans for what is new, full scans for what is still there.
 
-A head scan stops early only while its own pages prove the order and its newest page lists nothing new; one that could
-not is gone on with as a full scan (F25). A scan is a sample: what shifts between two pages is caught by the next (F30).
+A head scan stops early only where its own pages prove to be in order of age, and reach back to before the last full
+scan, which knows the rest; one that could not is gone on with as a full scan (F25). A scan is a sample: what shifts
+between two pages is caught by the next (F30).
 """
 
 import logging
@@ -17,6 +18,8 @@ from deals_pipeline.buying.buyer import Buyer
 from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
 from deals_pipeline.config import RecentSelection
 from deals_pipeline.keepa.requests import PAGES_MAX, DealPageRequest
+from deals_pipeline.keepa.selection import SortType
+from deals_pipeline.keepa.time import from_keepa_minutes
 from deals_pipeline.landing import Scan
 from deals_pipeline.warehouse.scans import ScanState, newest_scans
 from deals_pipeline.work import Work
@@ -59,6 +62,16 @@ class Feed:
         """When it was last read to its end."""
         return max((state.last_completed_at for state in self._scans if state.last_completed_at), default=None)
 
+    def is_over(self, state: ScanState) -> bool:
+        """Return whether there is no reason to read on: it is complete, or a head scan that reached what is known."""
+        if state.completed_at is not None:
+            return True
+        is_sorted = state.is_in_order and self.selection.query.sort_type is SortType.AGE
+        if state.scan.kind != "head" or not is_sorted or state.last_sort_value is None:
+            return False
+        known_at = max((each.last_completed_from for each in self._scans if each.last_completed_from), default=None)
+        return known_at is not None and from_keepa_minutes(-state.last_sort_value) < known_at
+
     @property
     def scans(self) -> int:
         """How often it was begun to be read."""
@@ -72,8 +85,8 @@ class Feed:
     def unfinished(self, now: datetime, age_max: timedelta) -> ScanState | None:
         """Return the scan to go on with, unless another has come to the end since."""
         completed_at = self.completed_at or LONG_AGO
-        open_scans = (state for state in self._scans if state.is_resumable(now, age_max))
-        return next((state for state in open_scans if state.server_until > completed_at), None)
+        begun = (state for state in self._scans if state.is_resumable(now, age_max) and not self.is_over(state))
+        return next((state for state in begun if state.server_until > completed_at), None)
 
     def is_full_scan_due(self, now: datetime, interval: timedelta) -> bool:
         """Return whether the whole of it is to be read."""
@@ -83,7 +96,7 @@ class Feed:
     def was_read_since(self, since: datetime, reading: Reading) -> bool:
         """Return whether what is asked for was read since."""
         return any(
-            state.scan.started_at >= since and (state.completed_at if reading is Reading.FULL else state.is_over)
+            state.scan.started_at >= since and (state.completed_at if reading is Reading.FULL else self.is_over(state))
             for state in self._scans
         )
 
@@ -128,8 +141,8 @@ def _head_scan(buyer: Buyer, feed: Feed) -> None:
     for page in range(PAGES_MAX):
         _buy_page(buyer, feed, page, Work.HEAD_SCAN, scan)
         with buyer.warehouse.connect() as connection:
-            head = feed_of(connection, feed.selection).head
-        if head is not None and head.scan == scan and head.is_over:
+            now = feed_of(connection, feed.selection)
+        if now.head is not None and now.head.scan == scan and now.is_over(now.head):
             return
 
 

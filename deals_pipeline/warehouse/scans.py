@@ -21,10 +21,10 @@ class ScanState:
     """The newest scan of its kind and version as far as its pages are stored; `next_page` is the cursor.
 
     `completed_at`, `server_from` and `server_until` are Keepa's clock in UTC. `is_truncated` says that it ended at the
-    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included. `found_new`: its
-    newest page listed a deal that nothing had listed before. `deals_on_last_page` is of the last page that Keepa may
-    show, `None` where that was not read. `scans`, `scans_completed`, `last_completed_at` and `was_too_wide` (whether a
-    last possible page ever had deals) are of all scans of the version, kind and shard.
+    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included;
+    `last_sort_value` is of the last of them. `deals_on_last_page` is of the last page that Keepa may show, `None` where
+    that was not read. `scans`, `scans_completed`, `last_completed_at`, `last_completed_from` (when it began) and
+    `was_too_wide` (whether a last possible page ever had deals) are of all scans of the version, kind and shard.
     """
 
     scan: Scan
@@ -40,19 +40,15 @@ class ScanState:
     scans: int
     scans_completed: int
     last_completed_at: datetime | None
+    last_completed_from: datetime | None
+    last_sort_value: int | None
     deals_on_last_page: int | None
     was_too_wide: bool
-    found_new: bool
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is no reason to read on: it is complete, or a head scan whose order proves the rest known."""
-        return self.completed_at is not None or (self.scan.kind == "head" and self.is_in_order and not self.found_new)
 
     def is_resumable(self, now: datetime, age_max: timedelta) -> bool:
-        """Return whether to go on with it: begun, not over, and its newest page neither old nor in the future."""
+        """Return whether to go on with it: begun, not complete, and its newest page neither old nor in the future."""
         age = now - self.server_until
-        return not self.is_over and -CLOCK_TOLERANCE <= age <= age_max
+        return self.completed_at is None and -CLOCK_TOLERANCE <= age <= age_max
 
 
 def scan_id(scan: Scan, selection: DealSelection) -> str:

@@ -41,6 +41,7 @@ class MemoryLedger:
             Spend(
                 lane=settlement.hold.lane.value,
                 run_id=settlement.hold.run_id,
+                purpose=settlement.hold.purpose,
                 calls=1,
                 tokens=settlement.tokens or 0,
                 unknown=int(settlement.tokens is None),

@@ -19,6 +19,7 @@ from deals_pipeline.token_bucket.model import (
 )
 
 START = datetime.now(timezone.utc).replace(microsecond=123456) - timedelta(days=1)
+PURPOSE = "Kopfhörer 'quoted' \U0001f600"
 ASK = Ask(Lane.HISTORY, Cost(1, 3), "product", 1, Amount(0), Amount(10))
 
 
@@ -27,7 +28,7 @@ def hold(hold_id: str, *, lane: Lane = Lane.RECENT, run_id: str = "run-1", high:
         hold_id=hold_id,
         run_id=run_id,
         lane=lane,
-        purpose="Kopfhörer 'quoted' \U0001f600",
+        purpose=PURPOSE,
         kind="product+offers",
         units=3,
         cost=Cost(2, 7),

@@ -14,7 +14,7 @@ import pytest
 from deals_pipeline.token_bucket.ledger import RETENTION, Change, Ledger, LedgerError, Record, Spend
 from deals_pipeline.token_bucket.model import BucketState, Lane, Outcome
 from deals_pipeline.token_bucket.tables import TRIMMED_ROWS_MAX
-from deals_pipeline_tests.token_bucket.examples import FULL_STATE, START, flow, put, settlement, write
+from deals_pipeline_tests.token_bucket.examples import FULL_STATE, PURPOSE, START, flow, put, settlement, write
 from deals_pipeline_tests.token_bucket.places import OTHER_ACCOUNT, Place
 
 EVER = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -89,7 +89,7 @@ def test_what_a_change_raises_is_passed_on_and_nothing_is_written(place: Place, 
     assert len(calls) == 1
     assert ledger.read()[0] == FULL_STATE
     write(ledger, settlement("hold-1"))
-    assert ledger.record(EVER).spends == (Spend("recent", "run-1", 1, 5, 0, 0),)
+    assert ledger.record(EVER).spends == (Spend("recent", "run-1", PURPOSE, 1, 5, 0, 0),)
 
 
 def test_records_that_cannot_be_written_leave_the_state_as_it_was(place: Place) -> None:
@@ -101,7 +101,7 @@ def test_records_that_cannot_be_written_leave_the_state_as_it_was(place: Place) 
         ledger.transact(lambda _, __: Change(BucketState(), None, twice, (flow(left=3),), throttled=1))
     assert place.shown in str(raised.value)
     assert ledger.read()[0] == FULL_STATE
-    assert ledger.record(EVER) == Record((Spend("recent", "run-1", 1, 5, 0, 0),))
+    assert ledger.record(EVER) == Record((Spend("recent", "run-1", PURPOSE, 1, 5, 0, 0),))
 
 
 def test_transactions_of_threads_and_of_other_ledgers_follow_one_another(place: Place) -> None:
@@ -186,7 +186,7 @@ def test_a_transaction_within_a_transaction_is_an_error(place: Place) -> None:
         ledger.transact(change)
 
 
-def test_spends_are_summed_by_lane_and_run_over_the_window(place: Place) -> None:
+def test_spends_are_summed_by_lane_run_and_purpose_over_the_window(place: Place) -> None:
     ledger = place.open()
     write(
         ledger,
@@ -202,9 +202,9 @@ def test_spends_are_summed_by_lane_and_run_over_the_window(place: Place) -> None
     )
     assert place.open().record(START) == Record(
         (
-            Spend("backfill", "run-1", calls=1, tokens=4, unknown=0, overshoots=0),
-            Spend("recent", "run-1", calls=4, tokens=15, unknown=1, overshoots=1),
-            Spend("recent", "run-2", calls=1, tokens=3, unknown=0, overshoots=0),
+            Spend("backfill", "run-1", PURPOSE, calls=1, tokens=4, unknown=0, overshoots=0),
+            Spend("recent", "run-1", PURPOSE, calls=4, tokens=15, unknown=1, overshoots=1),
+            Spend("recent", "run-2", PURPOSE, calls=1, tokens=3, unknown=0, overshoots=0),
         )
     )
 

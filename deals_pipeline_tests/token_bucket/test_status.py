@@ -56,19 +56,20 @@ def test_before_the_first_observation_nothing_is_known() -> None:
     assert set(unknown.affordable_at.values()) == {None}
 
 
-def test_spend_is_told_by_lane_and_by_run_and_the_rest_is_foreign() -> None:
+def test_spend_is_told_by_lane_run_and_purpose_and_the_rest_is_foreign() -> None:
     """F14: every token that left is a settled call's, or foreign."""
     spends = (
-        Spend("recent", "run-1", calls=3, tokens=15, unknown=0, overshoots=0),
-        Spend("history", "run-1", calls=2, tokens=40, unknown=1, overshoots=1),
-        Spend("history", "run-2", calls=1, tokens=7, unknown=0, overshoots=0),
+        Spend("recent", "run-1", "scan", calls=3, tokens=15, unknown=0, overshoots=0),
+        Spend("history", "run-1", "history", calls=2, tokens=40, unknown=1, overshoots=1),
+        Spend("history", "run-2", "history", calls=1, tokens=7, unknown=0, overshoots=0),
     )
     seen = told(100, Record(spends=spends, left=100, lost=9, throttled=2))
     assert seen.spent_by_lane == {"recent": 15, "history": 47}
     assert seen.spent_by_run == {"run-1": 55, "run-2": 7}
+    assert seen.spent_by_purpose == {"scan": 15, "history": 47}
     assert (seen.foreign, seen.unknown_calls, seen.overshoots, seen.lost, seen.throttled) == (38, 1, 1, 9, 2)
 
 
 def test_tokens_that_are_settled_before_they_are_seen_to_leave_are_not_negative_foreign_spend() -> None:
-    spends = (Spend("recent", "run-1", calls=1, tokens=5, unknown=0, overshoots=0),)
+    spends = (Spend("recent", "run-1", "scan", calls=1, tokens=5, unknown=0, overshoots=0),)
     assert told(100, Record(spends=spends, left=0)).foreign == 0

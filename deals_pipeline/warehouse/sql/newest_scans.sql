@@ -7,6 +7,15 @@ last_page AS (
   GROUP BY scan_id
 ),
 
+cursor_page AS (
+  SELECT
+    scan_page.scan_id,
+    arg_max(scan_page.last_sort_value, (scan_page.observed_at, scan_page.landed_file)) AS last_sort_value
+  FROM scan_page
+  JOIN scan ON scan.scan_id = scan_page.scan_id AND scan.next_page = scan_page.page + 1
+  GROUP BY scan_page.scan_id
+),
+
 newest AS (
   SELECT
     scan.*,
@@ -14,9 +23,12 @@ newest AS (
     count(*) OVER alike AS scans,
     count(scan.completed_at) OVER alike AS scans_completed,
     max(scan.completed_at) OVER alike AS last_completed_at,
+    max(CASE WHEN scan.completed_at IS NOT NULL THEN scan.server_from END) OVER alike AS last_completed_from,
+    cursor_page.last_sort_value,
     coalesce(bool_or(last_page.deals > 0) OVER alike, false) AS was_too_wide
   FROM scan
   LEFT JOIN last_page ON last_page.scan_id = scan.scan_id
+  LEFT JOIN cursor_page ON cursor_page.scan_id = scan.scan_id
   WHERE scan.selection = $selection
   WINDOW alike AS (PARTITION BY scan.selection_version, scan.kind, scan.shard)
   QUALIFY row_number() OVER (
@@ -41,11 +53,9 @@ SELECT
   scans,
   scans_completed,
   last_completed_at,
+  last_completed_from,
+  last_sort_value,
   deals_on_last_page,
-  was_too_wide,
-  EXISTS (
-    FROM recent_deal
-    WHERE recent_deal.domain_id = newest.domain_id AND recent_deal.first_seen = newest.server_until
-  ) AS found_new
+  was_too_wide
 FROM newest
 ORDER BY selection_version, kind, shard;

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from deals_pipeline.simulator.endpoints import Endpoints
-from deals_pipeline_tests.dagster_world import DagsterWorld, make_world
+from deals_pipeline_tests.dagster_world import ROOT, DagsterWorld, make_world
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Return a Dagster instance of its own, in files."""
     home = tmp_path / "dagster"
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (home / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
     with dg.DagsterInstance.from_config(str(home)) as made:
         yield made
 

@@ -1,6 +1,6 @@
 """A whole pipeline in one process and in virtual time: our definitions, a Dagster instance, the simulated Keepa."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,12 @@ import dagster as dg
 import duckdb
 import requests
 from dagster._core.execution.build_resources import build_resources
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from deals_pipeline.clock import VirtualClock
 from deals_pipeline.config import Settings, load_settings
@@ -62,6 +68,18 @@ class DagsterWorld:
         )
         self.runs.append(result.run_id)
         return result
+
+    def queue(self, job: str, assets: Collection[str] = ()) -> str:
+        """Put a run into the queue, where it stays, and return its id."""
+        target = LoadableTargetOrigin(module_name="deals_pipeline.definitions")
+        location = ManagedGrpcPythonEnvCodeLocationOrigin(target, location_name="deals_pipeline.definitions")
+        run = self.instance.create_run_for_job(
+            self.definitions.resolve_job_def(job),
+            status=dg.DagsterRunStatus.QUEUED,
+            asset_selection=frozenset(dg.AssetKey(asset) for asset in assets) or None,
+            remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job),
+        )
+        return run.run_id
 
     def metadata(self, result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
         """Return the metadata of an asset's materialization in a run, or of its observation."""

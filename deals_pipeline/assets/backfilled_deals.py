@@ -10,11 +10,20 @@ from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outco
 from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
 from deals_pipeline.buying.outcome import StoppedBy
 from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named
+from deals_pipeline.config import Settings
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
 
 SHARDS: Final = dg.DynamicPartitionsDefinition(name="shard")
+
+
+def announce_shards(instance: dg.DagsterInstance, settings: Settings) -> None:
+    """Make the first shards of each selection partitions, unless it has some."""
+    name = SHARDS.name or ""
+    there = {key.partition("_")[0] for key in instance.get_dynamic_partitions(name)}
+    new = [shard.key for selection in settings.backfill if selection.name not in there for shard in selection.shards()]
+    instance.add_dynamic_partitions(name, new)
 
 
 class BackfilledDealsConfig(SpendingConfig):

@@ -1,0 +1,133 @@
+"""The planner's sensor and the schedule: what they ask for, and what they say when they ask for nothing."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from deals_pipeline.schedules import cron_of
+from deals_pipeline_tests.dagster_world import DagsterWorld
+
+Make = Callable[..., DagsterWorld]
+
+
+def planned(world: DagsterWorld) -> dg.RunRequest | str:
+    result = world.sensor("planner_sensor")
+    assert isinstance(result, dg.SensorResult)
+    if result.run_requests:
+        (request,) = result.run_requests
+        return request
+    assert result.skip_reason
+    return result.skip_reason.skip_message or ""
+
+
+def asked(world: DagsterWorld) -> dg.RunRequest:
+    request = planned(world)
+    assert isinstance(request, dg.RunRequest), request
+    return request
+
+
+def test_it_works_off_everything_cheapest_first_and_then_waits(make: Make) -> None:
+    world = make(refill_rate=60)
+    jobs = []
+    while isinstance(request := planned(world), dg.RunRequest):
+        jobs.append(request.job_name)
+        world.obey(request)
+        world.pass_time(seconds=20)
+        assert len(jobs) < 60
+    assert jobs[0] == "recent_deals_job", "a head scan first"
+    assert set(jobs) == {"recent_deals_job", "history_job", "backfill_job"}
+    assert "there is nothing to buy; next look at" in request
+    pending = "SELECT count(*) FROM deal LEFT JOIN product USING (domain_id, asin) WHERE product.asin IS NULL"
+    ((without_history,),) = world.rows(f"{pending} AND gone_at IS NULL")
+    assert without_history == 0
+    assert world.balance > 0
+
+
+def test_what_it_asks_for_is_within_its_tokens(make: Make) -> None:
+    world = make()
+    for _ in range(8):
+        request = planned(world)
+        if isinstance(request, str):
+            world.pass_time(minutes=1)
+            continue
+        ((asset, op),) = request.run_config["ops"].items()
+        told = world.metadata(world.obey(request), asset)
+        assert told["tokens_spent"] <= told["tokens_estimated"] <= op["config"]["tokens_max"]
+
+
+def test_ten_ticks_ask_for_one_run(make: Make) -> None:
+    """F20."""
+    world = make()
+    assert len({asked(world).run_key for _ in range(10)}) == 1
+
+
+def test_while_a_run_that_spends_waits_or_works_it_asks_for_none(make: Make) -> None:
+    """F20: whoever started it."""
+    world = make()
+    run_id = world.queue("history_job")
+    assert planned(world) == f"history_job {run_id[:8]} is under way."
+
+
+def test_in_a_deficit_it_skips_with_the_numbers(make: Make) -> None:
+    world = make(tokens=20)
+    world.spend_elsewhere(300)
+    assert "SkipReason" in str(world.sensor("deficit_sensor"))
+    said = planned(world)
+    assert isinstance(said, str)
+    assert said.startswith("Halted: the deficit is 280 tokens, allowed are 50.")
+    assert "It resumes by itself at" in said
+
+
+def test_a_rejected_key_is_said_and_nothing_is_asked_for(make: Make) -> None:
+    world = make()
+    world.server.keys = frozenset({"another"})
+    said = planned(world)
+    assert isinstance(said, str)
+    assert "Check KEEPA_API_KEY" in said
+    assert world.settings.key.get_secret_value() not in said
+
+
+def test_the_schedule_asks_for_a_head_scan_at_each_of_its_ticks(make: Make) -> None:
+    world = make()
+    for _ in range(3):
+        request = world.schedule()
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_config["ops"]["recent_deals"]["config"]["reading"] == "HEAD"
+        world.obey(request)
+        world.pass_time(minutes=15)
+
+
+def test_the_schedule_does_not_ask_twice_and_says_why(make: Make) -> None:
+    """F20."""
+    world = make()
+    run_id = world.queue("recent_deals_job")
+    said = world.schedule()
+    assert isinstance(said, dg.SkipReason)
+    assert said.skip_message == f"recent_deals_job {run_id[:8]} is queued already."
+
+
+def test_the_schedule_skips_with_the_numbers_in_a_deficit(make: Make) -> None:
+    world = make(tokens=20)
+    world.spend_elsewhere(300)
+    world.sensor("deficit_sensor")
+    said = world.schedule()
+    assert isinstance(said, dg.SkipReason)
+    assert said.skip_message
+    assert "the deficit is 280 tokens, allowed are 50" in said.skip_message
+
+
+@pytest.mark.parametrize(
+    ("minutes", "cron"),
+    [
+        (1, "*/1 * * * *"),
+        (15, "*/15 * * * *"),
+        (25, "*/20 * * * *"),
+        (59, "*/30 * * * *"),
+        (60, "0 */1 * * *"),
+        (300, "0 */4 * * *"),
+        (1440, "0 0 * * *"),
+    ],
+)
+def test_the_schedule_ticks_as_often_as_the_interval_or_a_little_more(minutes: int, cron: str) -> None:
+    assert cron_of(minutes) == cron

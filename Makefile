@@ -2,6 +2,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+PORT ?= 3000
 BIN := .venv/bin
 
 help:  ## list the targets
@@ -18,6 +19,15 @@ help:  ## list the targets
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	fi
 	@touch .venv
+
+demo: .venv  ## run the main job once, on the simulator unless KEEPA_API_KEY is set, and say what it found
+	@$(BIN)/python -m deals_pipeline demo
+
+dev: .venv  ## run the pipeline with its web page on 127.0.0.1:3000; PORT=3001 picks another port
+	@$(BIN)/python -m deals_pipeline dev --port $(PORT)
+
+home: .venv  ## print Dagster's home, for DAGSTER_HOME of plain dagster commands
+	@$(BIN)/python -m deals_pipeline home
 
 test: .venv  ## run the tests
 	$(BIN)/pytest -n auto
@@ -48,4 +58,4 @@ lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help test simulate storm check format simulator lock clean
+.PHONY: help demo dev home test simulate storm check format simulator lock clean

@@ -135,7 +135,7 @@ class Landing:
         with self._lock:
             received_at = self._newest = max(self._clock.now(), self._newest)
             self._landed += 1
-            name = f"{received_at.strftime(TIME_FORMAT)}-{self._landed:06d}-{secrets.token_hex(4)}{SUFFIX}"
+            file_id = f"{received_at.strftime(TIME_FORMAT)}-{self._landed:06d}-{secrets.token_hex(4)}"
         header = Header(
             request=_record(request),
             hold_id=hold.hold_id,
@@ -150,7 +150,7 @@ class Landing:
             body_crc32=zlib.crc32(body),
             scan=self._scan,
         )
-        path = self.root / received_at.strftime(DAY_FORMAT) / name
+        path = path_of(self.root, file_id)
         _write(path, msgspec.json.encode(header) + b"\n" + body)
         self.latest = path
 
@@ -166,7 +166,7 @@ def replay(
 
     Those whose `file_id` is `known` are left out, unread.
     """
-    report = skipped or _log_skipped
+    report = skipped or log_skipped
     for path in landed_files(root, since, report):
         if path.stem in known:
             continue
@@ -178,7 +178,7 @@ def replay(
 
 def landed_files(root: Path, since: datetime | None = None, skipped: Skipped | None = None) -> Iterator[Path]:
     """Yield the paths of the answers that landed at or after `since`, in order, without opening them."""
-    report = skipped or _log_skipped
+    report = skipped or log_skipped
     first_day, first_name = (since.strftime(form) if since else "" for form in (DAY_FORMAT, TIME_FORMAT))
     for day in _days(root):
         if day.name < first_day:
@@ -188,6 +188,13 @@ def landed_files(root: Path, since: datetime | None = None, skipped: Skipped | N
                 report(path, "is no landed answer")
             elif path.name >= first_name:
                 yield path
+
+
+def path_of(root: Path, file_id: str) -> Path:
+    """Return where an answer was put, whether or not it still is there; raises `ValueError` for no `file_id`."""
+    if not NAME.fullmatch(file_id):
+        raise ValueError(f"file_id {file_id!r}: allowed is the name of a landed file without {SUFFIX}")
+    return root / f"{file_id[:4]}-{file_id[4:6]}-{file_id[6:8]}" / f"{file_id}{SUFFIX}"
 
 
 def read(path: Path) -> Landed:
@@ -223,6 +230,11 @@ def remove_old(root: Path, now: datetime, retention: timedelta = RETENTION) -> t
                 if temporary.stat().st_mtime < (now - TEMPORARY_AGE_MAX).timestamp():
                     temporary.unlink()
     return tuple(day.name for day in removed)
+
+
+def log_skipped(path: Path, reason: str) -> None:
+    """Log that a file is passed over, and why."""
+    _log.warning("passed over %s: %s", path, reason)
 
 
 def _record(request: Request) -> RequestRecord:
@@ -271,7 +283,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _log_skipped(path: Path, reason: str) -> None:
-    _log.warning("passed over %s: %s", path, reason)

@@ -108,7 +108,7 @@ def test_intervals_shares_and_retention_are_read(tmp_path: Path) -> None:
     toml = SMALL + (
         "[intervals]\nhead_scan_minutes = 7\nhead_scan_percent_max = 30\nfull_scan_minutes = 60\n"
         "[shares]\nfull_scan = 1\nhistory = 2\noffers = 3\nbackfill = 94\nwindow_hours = 2\n"
-        "[retention]\nlanding_days = 9\n"
+        "[retention]\nlanding_days = 9\nruns_days = 8\n"
     )
     settings = load(tmp_path, toml)
     intervals, shares = settings.budget.intervals, settings.budget.shares
@@ -116,7 +116,7 @@ def test_intervals_shares_and_retention_are_read(tmp_path: Path) -> None:
     assert intervals.head_scan_percent_max == 30
     assert (shares.full_scan, shares.history, shares.offers, shares.backfill) == (1, 2, 3, 94)
     assert shares.window == timedelta(hours=2)
-    assert settings.retention.landing_days == 9
+    assert (settings.retention.landing_days, settings.retention.runs_days) == (9, 8)
 
 
 BACKFILL = """
@@ -214,6 +214,16 @@ def test_the_ledger_may_be_a_postgres_url_which_is_not_shown(tmp_path: Path) -> 
     url = "postgresql://me:pa55@db/ledger"
     settings = load(tmp_path, DEALS_LEDGER_URL=url)
     assert settings.places.ledger == url
+    assert "pa55" not in repr(settings)
+
+
+def test_the_webhook_may_hold_a_secret_which_is_not_shown(tmp_path: Path) -> None:
+    """F66."""
+    assert load(tmp_path).webhook_url is None
+    url = "https://hooks.example/T0/pa55?token=pa55"
+    settings = load(tmp_path, DEALS_WEBHOOK_URL=url)
+    assert settings.webhook_url is not None
+    assert settings.webhook_url.get_secret_value() == url
     assert "pa55" not in repr(settings)
 
 

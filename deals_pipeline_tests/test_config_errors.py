@@ -170,6 +170,10 @@ WRONG: Final = (
         "intervals.full_scan_minutes = 9: allowed is greater than or equal to 10",
     ),
     (
+        amount("intervals", "history_minutes", "59"),
+        "intervals.history_minutes = 59: allowed is greater than or equal to 60",
+    ),
+    (
         amount("intervals", "head_scan", "9"),
         "intervals.head_scan = 9: unknown; did you mean head_scan_minutes? allowed are",
     ),
@@ -199,6 +203,7 @@ WRONG: Final = (
     ),
     (amount("floors", "live", "{ tokens = 1 }"), "floors.live"),
     (amount("retention", "landing_days", "0"), "retention.landing_days = 0: allowed is greater than or equal to 1"),
+    (amount("retention", "runs_days", "3651"), "retention.runs_days = 3651: allowed is less than or equal to 3650"),
     (
         amount("retentions", "landing_days", "0"),
         'retentions = {"landing_days": 0}: unknown; did you mean retention? allowed are',
@@ -259,6 +264,13 @@ WRONG_VARIABLES: Final = (
         {"DEALS_LEDGER_URL": "mysql://me:secret@db/x"},
         "environment: DEALS_LEDGER_URL: allowed is postgresql://user@host/",
     ),
+    ({"DEALS_WEBHOOK_URL": "hooks.example/secret"}, "environment: DEALS_WEBHOOK_URL: allowed is http(s)://host[:port]"),
+    ({"DEALS_WEBHOOK_URL": "ftp://host/secret"}, "environment: DEALS_WEBHOOK_URL: allowed is http(s)://host[:port]"),
+    (
+        {"DEALS_WEBHOOK_URL": "https://me:secret@host/x"},
+        "environment: DEALS_WEBHOOK_URL: allowed is http(s)://host[:port]",
+    ),
+    ({"DEALS_WEBHOK_URL": "secret"}, "environment: DEALS_WEBHOK_URL: unknown; did you mean DEALS_WEBHOOK_URL?"),
     ({"DEALS_HOMES": "x"}, "environment: DEALS_HOMES: unknown; did you mean DEALS_HOME?"),
     ({"DEALS_CONFG": "x"}, "environment: DEALS_CONFG: unknown; did you mean DEALS_CONFIG?"),
     (

@@ -8,6 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from deals_pipeline.config import load_settings
+from deals_pipeline.config.environment import VARIABLES
+from deals_pipeline.definitions import defs
 from deals_pipeline.simulator.__main__ import parser
 from deals_pipeline.simulator.server import Call
 from deals_pipeline_tests.simulator.services import make_service
@@ -18,10 +21,13 @@ COMMANDS = [line[2:] for line in re.findall(r"^\$ .*$", README, re.MULTILINE)]
 MADE = sorted({*re.findall(r"`make ([a-z-]+)", README), *re.findall(r"^\$ make ([a-z-]+)", README, re.MULTILINE)})
 CALLED = [command for command in COMMANDS if command.startswith("curl ")]
 
+DAGSTER = [command for command in COMMANDS if command.startswith("dagster ")]
+
 
 def test_every_command_is_known_to_a_test() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"make", "curl"}
+    assert {command.split()[0] for command in COMMANDS} == {"make", "curl", "export", "source", "dagster"}
     assert CALLED
+    assert DAGSTER
 
 
 @pytest.mark.parametrize("target", MADE)
@@ -45,6 +51,25 @@ def test_the_simulator_serves_what_it_says() -> None:
     options = parser().parse_args([])
     assert f"{options.products:,} products".replace(",", " ") in README
     assert f"{options.refill_rate} tokens a minute" in README
+
+
+def test_the_jobs_it_names_are_the_jobs_that_there_are() -> None:
+    named = set(re.findall(r"^\| `(\w+_job)`", README, re.MULTILINE))
+    assert named == {job.name for job in defs.jobs or ()}
+
+
+def test_the_sensors_it_names_are_the_sensors_that_there_are() -> None:
+    assert set(re.findall(r"`(\w+_sensor)`", README)) == {sensor.name for sensor in defs.sensors or ()}
+
+
+def test_the_schedule_ticks_as_often_as_it_says() -> None:
+    minutes = int(re.findall(r"every (\d+) minutes", README)[0])
+    assert load_settings({}, ROOT).budget.intervals.head_scan_minutes == minutes
+
+
+@pytest.mark.parametrize("variable", re.findall(r"\b(?:KEEPA|DEALS|DAGSTER)_[A-Z_]+\b", README))
+def test_every_variable_it_names_exists(variable: str) -> None:
+    assert variable in (*VARIABLES, "DAGSTER_HOME")
 
 
 @pytest.mark.parametrize("path", re.findall(r"`((?:docs|deals_pipeline)/[^`*]*)`", README))

@@ -16,7 +16,14 @@ from pydantic import SecretStr
 from deals_pipeline.config.values import ConfigError
 from deals_pipeline.keepa.client import KEEPA_URL
 
-VARIABLES: Final = ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_HOME", "DEALS_CONFIG", "DEALS_LEDGER_URL")
+VARIABLES: Final = (
+    "KEEPA_API_KEY",
+    "KEEPA_API_URL",
+    "DEALS_HOME",
+    "DEALS_CONFIG",
+    "DEALS_LEDGER_URL",
+    "DEALS_WEBHOOK_URL",
+)
 RESEMBLANCE: Final = 0.8
 """From which likeness on an unknown variable is taken for a misspelt one."""
 
@@ -65,11 +72,15 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The environment's settings: `api_url` is `None` where the simulator serves within the process."""
+    """The environment's settings: `api_url` is `None` where the simulator serves within the process.
+
+    `webhook_url` is who is told of failed runs; whoever knows such an address may post there, so it is a secret.
+    """
 
     mode: Mode
     api_key: SecretStr | None
     api_url: str | None
+    webhook_url: SecretStr | None
     places: Places
     config: Path
 
@@ -87,6 +98,7 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> Environment:
 
     given = {name: values.get(name, "").strip() for name in VARIABLES}
     key, url, ledger = (given[name] for name in ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_LEDGER_URL"))
+    webhook = given["DEALS_WEBHOOK_URL"]
     if not re.fullmatch(r"[A-Za-z0-9._~-]*", key):  # as the client has it; the value is not repeated
         raise refuse("KEEPA_API_KEY", "", "allowed are the 64 letters and digits that Keepa shows in your account")
     if url and not _is_plain(url):
@@ -95,11 +107,14 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> Environment:
         raise refuse("KEEPA_API_URL", f" = {url}", "allowed only together with KEEPA_API_KEY")
     if ledger and not re.match(r"postgres(ql)?://.", ledger):  # it may hold a password: the value is not repeated
         raise refuse("DEALS_LEDGER_URL", "", "allowed is postgresql://user@host/database, or nothing for a SQLite file")
+    if webhook and not _is_address(webhook):  # its path or query may hold a secret: the value is not repeated
+        raise refuse("DEALS_WEBHOOK_URL", "", "allowed is http(s)://host[:port][/path][?query], without a user")
     mode = Mode.LIVE if key else Mode.SIMULATED
     return Environment(
         mode=mode,
         api_key=SecretStr(key) if key else None,
         api_url=url or (KEEPA_URL if key else None),
+        webhook_url=SecretStr(webhook) if webhook else None,
         places=Places(
             _path(folder, given["DEALS_HOME"] or ".deals") / mode.value, SecretStr(ledger) if ledger else None
         ),
@@ -125,11 +140,14 @@ def _path(folder: Path, value: str) -> Path:
 
 
 def _is_plain(url: str) -> bool:
+    return _is_address(url) and not urlsplit(url).query
+
+
+def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
         return False
-    return bool(
-        parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query
-    ) and not re.search(r"\s|#", url)
+    is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return is_web and "@" not in parts.netloc and not re.search(r"\s|#", url)

@@ -1,4 +1,4 @@
-"""Loading landed answers: each in one transaction, rows and cursor together, each once (F26, F31).
+"""Loading landed answers: each whole in one transaction, rows and cursor together, each once (F26, F31).
 
 The tables are a function of the set of answers that were loaded, whatever their order.
 """
@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
@@ -18,13 +20,22 @@ from deals_pipeline.keepa.columns import history_table
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Page, Products, Sellers
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, TokenStatusRequest
-from deals_pipeline.landing import Landed, Skipped, replay
+from deals_pipeline.landing import Landed, NotReadable, Skipped, log_skipped, path_of, read, replay
 from deals_pipeline.warehouse import arriving
 from deals_pipeline.warehouse.connection import transaction
 from deals_pipeline.warehouse.scans import scan_id
 from deals_pipeline.warehouse.statements import TargetTable, statement
 
 SCAN_IDENTITY: Final = ("scan_id", "selection", "selection_version", "domain_id", "kind", "shard", "started_at")
+BATCH_FILES_MAX: Final = 32
+BATCH_BYTES_MAX: Final = 4_000_000
+"""How much of landed answers, as they lie on disk, one transaction takes in: it is kept in memory until its commit."""
+UNLOADABLE: Final = (duckdb.DataError, duckdb.IntegrityError, ValueError, OverflowError)
+"""What is raised by a value that its column cannot hold; Arrow's errors are `ValueError`s."""
+
+
+class NotLoaded(Exception):
+    """An answer holds what its table cannot; the message names it and says why. It stays landed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +62,9 @@ class Loaded:
 
 
 def load(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
-    """Load one answer: all of it or, when an exception comes out, nothing."""
-    request, reply = landed.request, read_reply(landed.request, landed.answer)
-    loaded = Loaded(landed.file_id, arriving.outcome(reply))
+    """Load one answer: all of it or, when an exception comes out, nothing. Raises `NotLoaded`."""
     with transaction(connection):
-        ((was_loaded,),) = connection.execute(statement("is_loaded"), {"landed_file": landed.file_id}).fetchall()
-        if was_loaded:
-            return replace(loaded, was_loaded=True)
-        _add(connection, "landed_file", [arriving.file_row(landed, reply)])
-        if isinstance(reply, Page | Products | Sellers) and not isinstance(request, TokenStatusRequest):
-            if reply.quarantined:
-                _add(connection, "quarantine", arriving.quarantine_rows(landed, request, reply))
-            loaded = replace(loaded, quarantined=len(reply.quarantined))
-        if isinstance(reply, Page) and isinstance(request, DealPageRequest):
-            loaded = _load_page(connection, landed, request, reply, loaded)
-        if isinstance(reply, Products) and isinstance(request, ProductRequest):
-            loaded = _load_products(connection, landed, request, reply, loaded)
-    return loaded
+        return _load(connection, landed)
 
 
 def load_landed(
@@ -75,11 +72,68 @@ def load_landed(
 ) -> Iterator[Loaded]:
     """Load all answers under `root` that are not loaded yet, in order of landing: after a crash too, at no cost.
 
-    `since` leaves out older ones; `skipped` (or the log) is told of files that are no whole answers.
+    Each is yielded when it is committed. `since` leaves out older ones; `skipped` (or the log) is told of files that
+    are no whole answers or cannot be loaded: these stay where they are, and hold up no others.
     """
+    report = skipped or log_skipped
     known = {file_id for (file_id,) in connection.execute(statement("loaded_files")).fetchall()}
-    for landed in replay(root, since, known=known, skipped=skipped):
-        yield load(connection, landed)
+    answers = replay(root, since, known=known, skipped=report)
+    for first in answers:
+        taken: list[Path] = []
+        try:
+            with transaction(connection):
+                loaded = [_load(connection, landed) for landed in _batch(root, first, answers, taken)]
+        except NotLoaded:
+            for path in taken:
+                yield from _load_alone(connection, path, report)
+        else:
+            yield from loaded
+
+
+def _batch(root: Path, first: Landed, others: Iterator[Landed], taken: list[Path]) -> Iterator[Landed]:
+    """Yield the answers of one transaction, and note where they lie: they themselves are not kept in memory."""
+    size = 0
+    for landed in chain([first], others):
+        taken.append(path_of(root, landed.file_id))
+        yield landed
+        size += landed.header.body_bytes
+        if len(taken) == BATCH_FILES_MAX or size >= BATCH_BYTES_MAX:
+            return
+
+
+def _load_alone(connection: DuckDBPyConnection, path: Path, report: Skipped) -> Iterator[Loaded]:
+    """Load an answer of a batch that was rolled back because of one of them."""
+    try:
+        loaded = load(connection, read(path))
+    except (NotLoaded, NotReadable) as failure:
+        report(path, str(failure))
+    else:
+        yield loaded
+
+
+def _load(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
+    try:
+        return _load_rows(connection, landed)
+    except UNLOADABLE as failure:
+        raise NotLoaded(f"{landed.file_id} cannot be loaded: {failure}") from failure
+
+
+def _load_rows(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
+    request, reply = landed.request, read_reply(landed.request, landed.answer)
+    loaded = Loaded(landed.file_id, arriving.outcome(reply))
+    ((was_loaded,),) = connection.execute(statement("is_loaded"), {"landed_file": landed.file_id}).fetchall()
+    if was_loaded:
+        return replace(loaded, was_loaded=True)
+    _add(connection, "landed_file", [arriving.file_row(landed, reply)])
+    if isinstance(reply, Page | Products | Sellers) and not isinstance(request, TokenStatusRequest):
+        if reply.quarantined:
+            _add(connection, "quarantine", arriving.quarantine_rows(landed, request, reply))
+        loaded = replace(loaded, quarantined=len(reply.quarantined))
+    if isinstance(reply, Page) and isinstance(request, DealPageRequest):
+        loaded = _load_page(connection, landed, request, reply, loaded)
+    if isinstance(reply, Products) and isinstance(request, ProductRequest):
+        loaded = _load_products(connection, landed, request, reply, loaded)
+    return loaded
 
 
 def _load_page(

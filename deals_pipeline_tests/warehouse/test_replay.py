@@ -1,21 +1,29 @@
 """The tables are a function of the set of answers that were loaded."""
 
+import logging
 import shutil
+import subprocess
+import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import pytest
+from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deals_pipeline.landing import Landed, replay
+from deals_pipeline.clock import VirtualClock
+from deals_pipeline.landing import Landed, Landing, landed_files, replay
+from deals_pipeline.warehouse import loading
 from deals_pipeline.warehouse.connection import connect
-from deals_pipeline.warehouse.loading import load, load_landed
+from deals_pipeline.warehouse.loading import NotLoaded, load, load_landed
 from deals_pipeline.warehouse.schema import migrate
 from deals_pipeline_tests.keepa.wire_examples import a_deal
-from deals_pipeline_tests.warehouse.answers import a_page, a_scan, buy, contents, hours, minute, some_products
+from deals_pipeline_tests.simulator.services import START, UncheckedHold
+from deals_pipeline_tests.warehouse.answers import a_page, a_scan, buy, contents, deals, hours, minute, some_products
 
 Contents: TypeAlias = dict[str, list[tuple[object, ...]]]
 
@@ -101,3 +109,136 @@ def test_a_warehouse_that_was_lost_is_made_again_from_the_landed_answers(tmp_pat
             assert [each.file_id for each in load_landed(connection, tmp_path / "landing")]
             found.append(contents(connection))
     assert found[0] == found[1]
+
+
+def land(root: Path, answers: list[Landed]) -> list[str]:
+    """Land answers, in order; return their files."""
+    landing = Landing(root, "run-1", VirtualClock(START))
+    for answer in answers:
+        with landing.reading(answer.header.scan or a_scan()):
+            landing(answer.request, UncheckedHold(answer.request), answer.answer)
+    return [path.stem for path in landed_files(root)]
+
+
+def pages(count: int) -> list[Landed]:
+    """Return so many pages of a scan, each of which repeats a deal of the one before it."""
+    return [
+        a_page(deals(2 * number, 3, hours(number)), at=hours(number), number=number, scan=a_scan())
+        for number in range(count)
+    ]
+
+
+UNLOADABLE = a_page([a_deal(900), a_deal(901, warehouseCondition=1000)], scan=a_scan(), number=66)
+"""A page that no table takes: the condition has no room in its column."""
+
+
+def test_answers_loaded_together_give_the_tables_and_counts_of_each_loaded_alone(
+    warehouse: DuckDBPyConnection, tmp_path: Path, migrated: Path
+) -> None:
+    """F31."""
+    buy(tmp_path)
+    land(tmp_path, pages(40))
+    together = list(load_landed(warehouse, tmp_path))
+    with connect(Path(shutil.copy(migrated, tmp_path / "alone.duckdb"))) as connection:
+        assert [load(connection, landed) for landed in replay(tmp_path)] == together
+        assert contents(connection) == contents(warehouse)
+
+
+class Commits:
+    """A connection that counts the answers that are stored at each of its commits."""
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self.stored: list[int] = []
+        self._connection = connection
+
+    def commit(self) -> None:
+        self._connection.commit()
+        self.stored += [count for (count,) in self._connection.execute("SELECT count(*) FROM landed_file").fetchall()]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "expected"), [(4_000_000, [32, 40]), (1, list(range(1, 41)))], ids=["by number", "by size"]
+)
+def test_a_transaction_takes_in_a_bounded_number_of_answers_and_bytes(
+    warehouse: DuckDBPyConnection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bytes_max: int,
+    expected: list[int],
+) -> None:
+    monkeypatch.setattr(loading, "BATCH_BYTES_MAX", bytes_max)
+    land(tmp_path, pages(40))
+    commits = Commits(warehouse)
+    told = 0
+    for _ in load_landed(commits, tmp_path):  # type: ignore[arg-type]
+        told += 1
+        assert told <= commits.stored[-1]
+    assert (told, commits.stored) == (40, expected)
+
+
+@pytest.mark.parametrize("where", [[0], [17], [39], [3, 31, 32, 33]], ids=str)
+def test_an_answer_that_cannot_be_loaded_holds_up_no_other(
+    warehouse: DuckDBPyConnection, tmp_path: Path, where: list[int]
+) -> None:
+    """F53: a whole answer of them; it is told of each time, and stays landed."""
+    answers = pages(40)
+    for index in where:
+        answers.insert(index, UNLOADABLE)
+    files = land(tmp_path, answers)
+    bad = {files[index] for index in where}
+    skipped: list[tuple[str, str]] = []
+    for expected in ([file for file in files if file not in bad], []):
+        loaded = load_landed(warehouse, tmp_path, skipped=lambda path, why: skipped.append((path.stem, why)))
+        assert [each.file_id for each in loaded] == expected
+    assert [name for name, _ in skipped] == sorted(bad) * 2
+    assert all(f"{name} cannot be loaded: Value 1000 too large" in why for name, why in skipped)
+    assert warehouse.execute("SELECT pages FROM scan").fetchall() == [(40,)]
+    assert {path.stem for path in landed_files(tmp_path)} == set(files)
+
+
+def test_an_answer_that_cannot_be_loaded_by_itself_is_named(warehouse: DuckDBPyConnection) -> None:
+    with pytest.raises(NotLoaded, match=f"{UNLOADABLE.file_id} cannot be loaded: Value 1000 too large"):
+        load(warehouse, UNLOADABLE)
+    assert not any(contents(warehouse).values())
+
+
+def test_what_is_passed_over_is_logged_unless_somebody_wants_to_be_told(
+    warehouse: DuckDBPyConnection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = land(tmp_path, [UNLOADABLE])
+    with caplog.at_level(logging.WARNING):
+        assert list(load_landed(warehouse, tmp_path)) == []
+    assert files[0] in caplog.text
+
+
+def test_a_replay_killed_anywhere_has_loaded_what_it_told_and_the_next_loads_the_rest(
+    migrated: Path, tmp_path: Path
+) -> None:
+    """F31, F44: nothing is lost, and nothing is half."""
+    landing, folder = tmp_path / "landing", tmp_path / "killed"
+    folder.mkdir()
+    land(landing, [*pages(9), UNLOADABLE, *pages(1)])
+    program = Path(__file__).with_name("replay_program.py")
+    command = [sys.executable, *map(str, (program, migrated, landing, folder, 4, 13))]
+    output = subprocess.run(command, check=True, timeout=100, capture_output=True, text=True).stdout
+    told: dict[str, list[str]] = defaultdict(list)
+    for line in output.splitlines():
+        number, file_id = line.split()
+        told[f"{int(number):03d}"].append(file_id)
+    paths = sorted(folder.glob("*.duckdb"))
+    with connect(paths[-1]) as connection:
+        everything = contents(connection)
+    kept = []
+    for path in paths:
+        with connect(path) as connection:
+            rows = connection.execute("SELECT landed_file FROM landed_file ORDER BY ALL").fetchall()
+            files = [file for (file,) in rows]
+            assert told[path.stem] == files[: len(told[path.stem])]
+            kept.append(len(files))
+            list(load_landed(connection, landing, skipped=lambda *_: None))
+            assert contents(connection) == everything
+    assert kept == sorted(kept)
+    assert set(kept) == {0, 4, 8, 9, 10}, "the third transaction is rolled back, and its answers loaded one by one"

@@ -35,6 +35,9 @@ test: .venv  ## run the tests
 simulate: .venv  ## explore worlds of the token bucket; SEED=1 SEEDS=200 picks which
 	SEED=$(SEED) SEEDS=$(SEEDS) $(BIN)/pytest -n auto deals_pipeline_tests/simulation
 
+bench-load: .venv  ## measure how long the definitions take to load
+	$(BIN)/python benchmarks/definitions_load.py
+
 days: .venv  ## two virtual days at 5 tokens a minute, with faults and crashes; SEED=1 picks the world
 	VIRTUAL_HOURS=48 SEED=$(SEED) $(BIN)/pytest -s --show-capture=no deals_pipeline_tests/test_days.py
 
@@ -61,4 +64,4 @@ lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help demo dev home test simulate days storm check format simulator lock clean
+.PHONY: help demo dev home test simulate bench-load days storm check format simulator lock clean

@@ -1,4 +1,4 @@
-"""Days of virtual time at 5 tokens a minute: the real assets, schedule and sensors, with faults, crashes, foreign spend.
+"""Days of virtual time at 5 tokens a minute: the real assets, schedule and sensors, faults, crashes, foreign spend.
 
 `VIRTUAL_HOURS=48 SEED=7 pytest deals_pipeline_tests/test_days.py` explores another world; `make days` runs two days.
 """

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deals_pipeline.clock import VirtualClock
-from deals_pipeline.landing import Landed, Landing, landed_files, replay
+from deals_pipeline.landing import Landed, Landing, landed_files, path_of, replay
 from deals_pipeline.warehouse import loading
 from deals_pipeline.warehouse.connection import connect
 from deals_pipeline.warehouse.loading import NotLoaded, load, load_landed
@@ -242,3 +242,12 @@ def test_a_replay_killed_anywhere_has_loaded_what_it_told_and_the_next_loads_the
             assert contents(connection) == everything
     assert kept == sorted(kept)
     assert set(kept) == {0, 4, 8, 9, 10}, "the third transaction is rolled back, and its answers loaded one by one"
+
+
+def test_an_answer_lies_where_its_name_says(tmp_path: Path) -> None:
+    (file_id,) = land(tmp_path, pages(1))
+    assert [path_of(tmp_path, file_id)] == list(landed_files(tmp_path))
+    for name in ("", "../secret", f"{file_id}.landed", f"{file_id}\n"):
+        with pytest.raises(ValueError, match="allowed is the name of a landed file") as refused:
+            path_of(tmp_path, name)
+        assert repr(name) in str(refused.value)

@@ -16,6 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.buyer import Buyer
 from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
+from deals_pipeline.buying.progress import progress
 from deals_pipeline.config import RecentSelection
 from deals_pipeline.keepa.requests import PAGES_MAX, DealPageRequest
 from deals_pipeline.keepa.selection import SortType
@@ -71,6 +72,11 @@ class Feed:
             return False
         known_at = max((each.last_completed_from for each in self._scans if each.last_completed_from), default=None)
         return known_at is not None and from_keepa_minutes(-state.last_sort_value) < known_at
+
+    @property
+    def pages(self) -> int | None:
+        """How many pages it had when it was last read to its end, as far as that is among the newest scans."""
+        return max((state.next_page for state in self._scans if state.completed_at), default=None)
 
     @property
     def scans(self) -> int:
@@ -157,10 +163,12 @@ def _full_scan(buyer: Buyer, feed: Feed, age_max: timedelta) -> None:
 
 def _buy_page(buyer: Buyer, feed: Feed, page: int, work: Work, scan: Scan) -> bool:
     """Buy a page; return whether it is the last."""
-    reply, loaded = buyer.buy(DealPageRequest(selection=feed.selection.query, page=page), work, scan)
+    request = DealPageRequest(selection=feed.selection.query, page=page)
+    reply, loaded = buyer.buy(request, work, scan)
     _log.info(
-        "%s, %s scan, page %d: %d deals, %d new, %d updated; %d tokens spent, balance %d",
-        *(feed.selection.name, scan.kind, page, loaded.rows_seen, loaded.rows_new, loaded.rows_updated),
+        "%s, %s scan: page %s; %d deals, %d new, %d updated; %d tokens spent, balance %d",
+        *(feed.selection.name, scan.kind, progress(page + 1, feed.pages, request.cost.high, reply.tokens)),
+        *(loaded.rows_seen, loaded.rows_new, loaded.rows_updated),
         *(buyer.tally.tokens_spent, reply.tokens.tokens_left),
     )
     return reply.is_last

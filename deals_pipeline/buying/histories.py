@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.buyer import Buyer
 from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
+from deals_pipeline.buying.progress import progress
 from deals_pipeline.keepa.requests import ASINS_PER_REQUEST_MAX, ProductRequest
 from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.warehouse.statements import statement
@@ -53,20 +54,19 @@ def buy_histories(buyer: Buyer, interval: timedelta) -> Outcome:
             size = min(ASINS_PER_REQUEST_MAX, buyer.affordable(Work.HISTORY))
             batch = [product for product in pending[:size] if product.domain is pending[0].domain]
             asked.update(batch)
-            _buy_batch(buyer, batch, found.count - len(batch))
+            _buy_batch(buyer, batch, len(asked), len(asked) + found.count - len(batch))
     except Stopped as stopped:
         return buyer.stopped(stopped)
 
 
-def _buy_batch(buyer: Buyer, batch: list[Product], left: int) -> None:
+def _buy_batch(buyer: Buyer, batch: list[Product], done: int, total: int) -> None:
     request = ProductRequest(
         domain=batch[0].domain, asins=tuple(product.asin for product in batch), stats=STATS_DAYS, history=True
     )
     reply, loaded = buyer.buy(request, Work.HISTORY)
-    minutes = left // reply.tokens.refill_rate if reply.tokens.refill_rate else None
     _log.info(
-        "histories: %d stored (%d points), %d missing; %d pending%s; %d tokens spent, balance %d",
-        *(loaded.rows_seen, loaded.points, len(loaded.missing), left),
-        f", done in {minutes} min at the earliest" if left and minutes is not None else "",
+        "histories: %s; %d stored, %d points, %d missing; %d tokens spent, balance %d",
+        progress(done, total, request.cost_per_asin.high, reply.tokens),
+        *(loaded.rows_seen, loaded.points, len(loaded.missing)),
         *(buyer.tally.tokens_spent, reply.tokens.tokens_left),
     )

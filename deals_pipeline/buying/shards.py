@@ -98,8 +98,9 @@ def read_shard(buyer: Buyer, shard: Shard) -> Outcome:
 def _buy_page(buyer: Buyer, shard: Shard, page: int, scan: Scan) -> Page:
     reply, loaded = buyer.buy(DealPageRequest(selection=shard.query, page=page), Work.BACKFILL, scan)
     _log.info(
-        "%s, page %d: %d deals, %d new; %d tokens spent, balance %d",
-        *(shard.key, page, loaded.rows_seen, loaded.rows_new, buyer.tally.tokens_spent, reply.tokens.tokens_left),
+        "%s: page %d of %d at most; %d deals, %d new; %d tokens spent, balance %d",
+        *(shard.key, page + 1, PAGES_MAX, loaded.rows_seen, loaded.rows_new),
+        *(buyer.tally.tokens_spent, reply.tokens.tokens_left),
     )
     return reply
 

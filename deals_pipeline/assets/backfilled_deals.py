@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from deals_pipeline import __version__
-from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import GROUP, OF_PRODUCTS, OWNERS, bucket_metadata, outcome_metadata, table_metadata
 from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
 from deals_pipeline.buying.outcome import StoppedBy
 from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named
@@ -61,7 +61,7 @@ def backfilled_deals(
     context.instance.add_dynamic_partitions(SHARDS.name or "", [shard.key])
     with buying(context, config, token_bucket, keepa, warehouse) as buyer:
         outcome = read_shard(buyer, shard)
-    metadata = outcome_metadata(outcome) | bucket_metadata(token_bucket.status())
+    metadata = outcome_metadata(outcome, without=OF_PRODUCTS) | bucket_metadata(token_bucket.status())
     if outcome.stopped_by is StoppedBy.TOO_WIDE:
         halves = [half.key for half in shard.halves()]
         context.instance.add_dynamic_partitions(SHARDS.name or "", halves)

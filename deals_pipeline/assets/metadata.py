@@ -16,14 +16,16 @@ from deals_pipeline.warehouse.statements import statement
 
 GROUP: Final = "deals"
 OWNERS: Final = ["team:deals"]
+OF_PAGES: Final = frozenset({"pages", "duplicates"})
+OF_PRODUCTS: Final = frozenset({"points", "products_missing"})
 
 Metadata: TypeAlias = dict[str, MetadataValue[Any] | str | int | float]
 
 
-def outcome_metadata(outcome: Outcome) -> Metadata:
-    """Return what a unit bought and why it stopped; the names are those of `Tally`."""
+def outcome_metadata(outcome: Outcome, *, without: frozenset[str]) -> Metadata:
+    """Return what a unit bought and why it stopped; the names are those of `Tally`, without those of other units."""
     tally = outcome.tally
-    metadata: Metadata = dict(asdict(tally))
+    metadata: Metadata = {name: count for name, count in asdict(tally).items() if name not in without}
     if tally.rows_seen:
         metadata["tokens_per_row"] = round(tally.tokens_spent / tally.rows_seen, 4)
     metadata |= {"stopped_by": outcome.stopped_by.value, "stopped_because": outcome.reason}

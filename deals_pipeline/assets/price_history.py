@@ -4,7 +4,7 @@ import dagster as dg
 
 from deals_pipeline import __version__
 from deals_pipeline.assets.backfilled_deals import backfilled_deals
-from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import GROUP, OF_PAGES, OWNERS, bucket_metadata, outcome_metadata, table_metadata
 from deals_pipeline.assets.recent_deals import recent_deals
 from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
 from deals_pipeline.buying.histories import buy_histories
@@ -43,4 +43,5 @@ def price_history(
         outcome = buy_histories(buyer, settings.budget.intervals.history)
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "price_history")
-    return dg.MaterializeResult(metadata=outcome_metadata(outcome) | bucket_metadata(token_bucket.status()) | table)
+    told = outcome_metadata(outcome, without=OF_PAGES)
+    return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)

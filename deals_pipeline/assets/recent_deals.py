@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from deals_pipeline import __version__
-from deals_pipeline.assets.metadata import GROUP, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import GROUP, OF_PRODUCTS, OWNERS, bucket_metadata, outcome_metadata, table_metadata
 from deals_pipeline.assets.spending import POOL, SpendingConfig, asked_at, buying
 from deals_pipeline.buying.feeds import Reading, read_feeds
 from deals_pipeline.config import ConfigError, RecentSelection, Settings
@@ -50,7 +50,8 @@ def recent_deals(
         outcome = read_feeds(buyer, selections, config.reading, interval, asked_at(context, buyer.clock.now()))
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "recent_deal")
-    return dg.MaterializeResult(metadata=outcome_metadata(outcome) | bucket_metadata(token_bucket.status()) | table)
+    told = outcome_metadata(outcome, without=OF_PRODUCTS)
+    return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)
 
 
 def chosen(settings: Settings, names: list[str]) -> tuple[RecentSelection, ...]:

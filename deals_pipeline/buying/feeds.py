@@ -124,7 +124,7 @@ def read_feeds(
     """
     with buyer.warehouse.connect() as connection:
         feeds = [feed_of(connection, selection) for selection in selections]
-    read = 0
+    read: list[str] = []
     try:
         for feed in sorted(feeds, key=lambda feed: feed.begun_at or LONG_AGO):
             if feed.was_read_since(asked_at - RESULTS_CACHED, reading):
@@ -135,10 +135,10 @@ def read_feeds(
                 _full_scan(buyer, feed, interval)
             else:
                 _head_scan(buyer, feed)
-            read += 1
+            read.append(feed.selection.name)
     except Stopped as stopped:
         return buyer.stopped(stopped)
-    reason = f"{read} selections were read" if read else "read already since this run was asked for"
+    reason = f"read {', '.join(read)}" if read else "read already since this run was asked for"
     return buyer.outcome(StoppedBy.COMPLETE, reason)
 
 

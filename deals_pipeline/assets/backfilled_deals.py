@@ -6,10 +6,18 @@ from typing import Final
 import dagster as dg
 
 from deals_pipeline import __version__
-from deals_pipeline.assets.metadata import GROUP, OF_PRODUCTS, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import (
+    GROUP,
+    OF_PRODUCTS,
+    OWNERS,
+    bucket_metadata,
+    coverage_metadata,
+    outcome_metadata,
+    table_metadata,
+)
 from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
 from deals_pipeline.buying.outcome import StoppedBy
-from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named
+from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named, shard_states
 from deals_pipeline.config import Settings
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
@@ -66,9 +74,11 @@ def backfilled_deals(
         halves = [half.key for half in shard.halves()]
         context.instance.add_dynamic_partitions(SHARDS.name or "", halves)
         metadata["cut_into"] = ", ".join(halves)
+    with warehouse.connect() as connection:
+        states = [state for selection in settings.backfill for state in shard_states(connection, selection)]
+        metadata |= table_metadata(connection, settings, "backfilled_deal")
+    metadata |= coverage_metadata(sum(state.is_complete for state in states) / len(states))
     if outcome.stopped_by is StoppedBy.COMPLETE:
-        with warehouse.connect() as connection:
-            metadata |= table_metadata(connection, settings, "backfilled_deal")
         yield dg.MaterializeResult(metadata=metadata)
     else:
         context.log.info("%s is not complete: %s", shard.key, outcome.reason)

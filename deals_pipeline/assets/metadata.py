@@ -34,6 +34,11 @@ def outcome_metadata(outcome: Outcome, *, without: frozenset[str]) -> Metadata:
     return metadata
 
 
+def coverage_metadata(coverage: object) -> Metadata:
+    """Return the share, 0 to 1, of what there is that is stored: listed deals, shards, histories of listed deals."""
+    return {"coverage": round(coverage, 4)} if isinstance(coverage, int | float) else {}
+
+
 def bucket_metadata(status: BucketStatus) -> Metadata:
     """Return the state of the bucket afterwards, in tokens."""
     return {

@@ -4,13 +4,22 @@ import dagster as dg
 
 from deals_pipeline import __version__
 from deals_pipeline.assets.backfilled_deals import backfilled_deals
-from deals_pipeline.assets.metadata import GROUP, OF_PAGES, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import (
+    GROUP,
+    OF_PAGES,
+    OWNERS,
+    bucket_metadata,
+    coverage_metadata,
+    outcome_metadata,
+    table_metadata,
+)
 from deals_pipeline.assets.recent_deals import recent_deals
 from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
 from deals_pipeline.buying.histories import buy_histories
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
+from deals_pipeline.warehouse.statements import statement
 
 
 class PriceHistoryConfig(SpendingConfig):
@@ -43,5 +52,6 @@ def price_history(
         outcome = buy_histories(buyer, settings.budget.intervals.history)
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "price_history")
-    told = outcome_metadata(outcome, without=OF_PAGES)
+        ((covered,),) = connection.execute(statement("history_coverage")).fetchall()
+    told = outcome_metadata(outcome, without=OF_PAGES) | coverage_metadata(covered)
     return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)

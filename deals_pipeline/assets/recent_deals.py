@@ -4,13 +4,22 @@ import dagster as dg
 from pydantic import Field
 
 from deals_pipeline import __version__
-from deals_pipeline.assets.metadata import GROUP, OF_PRODUCTS, OWNERS, bucket_metadata, outcome_metadata, table_metadata
+from deals_pipeline.assets.metadata import (
+    GROUP,
+    OF_PRODUCTS,
+    OWNERS,
+    bucket_metadata,
+    coverage_metadata,
+    outcome_metadata,
+    table_metadata,
+)
 from deals_pipeline.assets.spending import POOL, SpendingConfig, asked_at, buying
 from deals_pipeline.buying.feeds import Reading, read_feeds
 from deals_pipeline.config import ConfigError, RecentSelection, Settings
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
+from deals_pipeline.warehouse.quality import coverage
 
 
 class RecentDealsConfig(SpendingConfig):
@@ -50,7 +59,8 @@ def recent_deals(
         outcome = read_feeds(buyer, selections, config.reading, interval, asked_at(context, buyer.clock.now()))
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "recent_deal")
-    told = outcome_metadata(outcome, without=OF_PRODUCTS)
+        covered = coverage(connection, settings.places.landing, settings.recent).numbers["coverage"]
+    told = outcome_metadata(outcome, without=OF_PRODUCTS) | coverage_metadata(covered)
     return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)
 
 

@@ -138,7 +138,6 @@ def ledger_agreement(connection: DuckDBPyConnection, ledger: Ledger, window: tim
         connection,
         "check_ledger",
         since=now - window,
-        until=now - LIFE,
         run_ids=[spend.run_id for spend in spends],
         tokens=[spend.tokens for spend in spends],
         unknown=[spend.unknown for spend in spends],

@@ -60,6 +60,7 @@ def test_a_shard_is_materialized_when_it_was_read_to_its_end(make: Make) -> None
     told = read(world, FIRST)
     assert set(stored(world)) == listed(world, FIRST)
     assert (told["stopped_by"], materialized(world)) == ("complete", {FIRST})
+    assert told["coverage"] == round(1 / 6, 4), "of six shards"
     assert told["pages"] == len(listed(world, FIRST)) // 150 + 2, "one page more than needed: the probe"
 
 

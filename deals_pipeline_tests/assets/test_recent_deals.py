@@ -53,6 +53,7 @@ def test_a_full_scan_stores_every_listed_deal(make: Make) -> None:
     assert (told["rows_new"], told["stopped_by"]) == (len(stored(world)), "complete")
     assert told["balance_after"] == world.balance == 300 - 5 * pages
     assert told["dagster/row_count"] == len(stored(world))
+    assert told["coverage"] == 1
     assert told["tokens_per_row"] == round(5 * pages / len(stored(world)), 4)
 
 

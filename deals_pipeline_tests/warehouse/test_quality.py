@@ -171,8 +171,11 @@ def test_a_scan_in_progress_does_not_hide_the_last_complete_one(warehouse: DuckD
     assert quality.coverage(warehouse, feed.landing.root, [RECENT]).numbers["deals_listed"] == len(feed.asins)
 
 
-def test_a_scan_that_was_never_read_to_its_end_covers_nothing(warehouse: DuckDBPyConnection, tmp_path: Path) -> None:
-    land_and_load(warehouse, tmp_path, [a_page(deals(0, 150), scan=a_scan())])
+@pytest.mark.parametrize(("count", "kind"), [(150, "full"), (3, "shard")], ids=["incomplete", "of a shard"])
+def test_only_a_scan_of_the_feed_that_came_to_its_end_covers_anything(
+    warehouse: DuckDBPyConnection, tmp_path: Path, count: int, kind: str
+) -> None:
+    land_and_load(warehouse, tmp_path, [a_page(deals(0, count), scan=a_scan(kind=kind))])
     found = quality.coverage(warehouse, tmp_path, [RECENT])
     assert (found.passed, found.numbers["coverage"], found.numbers["selections_unknown"]) == (True, None, 1)
 

@@ -1,14 +1,10 @@
 -- One row: of how many runs both the landed answers and the ledger tell what they cost, how many differ, and one of
--- them. A run is judged when all its answers came between `since` and `until` and it is not `active` in the ledger. A
--- run that the ledger does not know is left out if it began before all that it knows: the ledger may be newer than the
--- answers. A run without an answer is left out if the ledger is shared.
+-- them. A run is judged when all its answers came after `since` and it is not `active` in the ledger. One that the ledger
+-- does not know is left out if it began before all that it knows: the ledger may be newer than the answers. A run without
+-- an answer is left out if the ledger is shared.
 WITH
 landed AS (
-  SELECT
-    run_id,
-    coalesce(sum(tokens_consumed), 0) AS tokens,
-    min(received_at) AS first_at,
-    max(received_at) AS last_at
+  SELECT run_id, coalesce(sum(tokens_consumed), 0) AS tokens, min(received_at) AS first_at
   FROM landed_file
   GROUP BY run_id
 ),
@@ -44,7 +40,7 @@ judged AS (
   CROSS JOIN known
   WHERE
     coalesce(landed.run_id, charged.run_id) NOT IN (SELECT unnest($active::VARCHAR[]))
-    AND (landed.run_id IS NULL OR (landed.first_at >= $since AND landed.last_at < $until))
+    AND (landed.run_id IS NULL OR landed.first_at >= $since)
     AND (charged.run_id IS NOT NULL OR coalesce(landed.first_at > known.first_at, true))
     AND (landed.run_id IS NOT NULL OR NOT $is_shared)
 )

@@ -16,6 +16,7 @@ from deals_pipeline.keepa.price_types import PriceType
 
 Asin: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z0-9]{10}\Z")]
 Number: TypeAlias = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Code: TypeAlias = Annotated[int, Meta(ge=-128, le=127)]
 Minute: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 CategoryId: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Character: TypeAlias = Annotated[int, Meta(ge=0, le=127)]
@@ -82,7 +83,7 @@ class Deal(_Object, frozen=True, kw_only=True):
     sales_rank_drops90: Number | None = None
     sales_rank_drops180: Number | None = None
     sales_rank_drops365: Number | None = None
-    warehouse_condition: Number | None = None
+    warehouse_condition: Code | None = None
     warehouse_condition_comment: str | None = None
 
     def __post_init__(self) -> None:
@@ -222,7 +223,7 @@ class Product(_Object, frozen=True, kw_only=True):
 
     asin: Asin
     domain_id: Number
-    product_type: Number = 0
+    product_type: Code = 0
     title: str | None = None
     parent_asin: str | None = None
     root_category: CategoryId = 0

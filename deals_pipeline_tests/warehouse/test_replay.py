@@ -16,14 +16,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deals_pipeline.clock import VirtualClock
+from deals_pipeline.keepa.requests import DealPageRequest
 from deals_pipeline.landing import Landed, Landing, landed_files, path_of, replay
 from deals_pipeline.warehouse import loading
 from deals_pipeline.warehouse.connection import connect
 from deals_pipeline.warehouse.loading import NotLoaded, load, load_landed
 from deals_pipeline.warehouse.schema import migrate
-from deals_pipeline_tests.keepa.wire_examples import a_deal
+from deals_pipeline_tests.keepa.wire_examples import a_deal, page_of
 from deals_pipeline_tests.simulator.services import START, UncheckedHold
-from deals_pipeline_tests.warehouse.answers import a_page, a_scan, buy, contents, deals, hours, minute, some_products
+from deals_pipeline_tests.warehouse.answers import (
+    SELECTION,
+    a_page,
+    a_scan,
+    buy,
+    contents,
+    deals,
+    hours,
+    landed,
+    minute,
+    some_products,
+)
 
 Contents: TypeAlias = dict[str, list[tuple[object, ...]]]
 
@@ -128,8 +140,8 @@ def pages(count: int) -> list[Landed]:
     ]
 
 
-UNLOADABLE = a_page([a_deal(900), a_deal(901, warehouseCondition=1000)], scan=a_scan(), number=66)
-"""A page that no table takes: the condition has no room in its column."""
+UNLOADABLE = landed(DealPageRequest(selection=SELECTION), page_of([a_deal(900)]), status=40_000)
+"""An answer that no table takes: its status has no room in its column."""
 
 
 def test_answers_loaded_together_give_the_tables_and_counts_of_each_loaded_alone(
@@ -194,13 +206,13 @@ def test_an_answer_that_cannot_be_loaded_holds_up_no_other(
         loaded = load_landed(warehouse, tmp_path, skipped=lambda path, why: skipped.append((path.stem, why)))
         assert [each.file_id for each in loaded] == expected
     assert [name for name, _ in skipped] == sorted(bad) * 2
-    assert all(f"{name} cannot be loaded: Value 1000 too large" in why for name, why in skipped)
+    assert all(f"{name} cannot be loaded: Value 40000 too large" in why for name, why in skipped)
     assert warehouse.execute("SELECT pages FROM scan").fetchall() == [(40,)]
     assert {path.stem for path in landed_files(tmp_path)} == set(files)
 
 
 def test_an_answer_that_cannot_be_loaded_by_itself_is_named(warehouse: DuckDBPyConnection) -> None:
-    with pytest.raises(NotLoaded, match=f"{UNLOADABLE.file_id} cannot be loaded: Value 1000 too large"):
+    with pytest.raises(NotLoaded, match=f"{UNLOADABLE.file_id} cannot be loaded: Value 40000 too large"):
         load(warehouse, UNLOADABLE)
     assert not any(contents(warehouse).values())
 

@@ -12,9 +12,10 @@ from deals_pipeline.jobs import recent_deals_job
 from deals_pipeline.planner import plan
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
-from deals_pipeline.sensors.halting import balance_in_words, halted_because
+from deals_pipeline.sensors.halting import LOCK_SECONDS_MAX, balance_in_words, halted_because
 from deals_pipeline.sensors.planning import run_request
 from deals_pipeline.sensors.runs import WAITING, spending_runs
+from deals_pipeline.warehouse.connection import WarehouseError
 from deals_pipeline.work import Backlog, History, ProductUnit, ScanUnit, Wait
 
 EARLY: Final = timedelta(minutes=1)
@@ -50,8 +51,11 @@ def recent_deals_schedule(settings: Settings) -> dg.ScheduleDefinition:
             run for run in spending_runs(context.instance, WAITING) if run.job_name == recent_deals_job.name
         ]:
             return dg.SkipReason(f"{recent_deals_job.name} {waiting[0].run_id[:8]} is queued already.")
-        with warehouse.connect() as connection:
-            heads = survey(connection, settings, now).backlog.head_scans
+        try:
+            with warehouse.connect(LOCK_SECONDS_MAX) as connection:
+                heads = survey(connection, settings, now).backlog.head_scans
+        except WarehouseError as locked:
+            return dg.SkipReason(str(locked))
         decision = plan(status, Backlog(head_scans=heads), History(), now + EARLY, settings.budget)
         match decision:
             case Wait():

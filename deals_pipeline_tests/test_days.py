@@ -17,6 +17,8 @@ import pytest
 from deals_pipeline.buying import buyer
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.landing import Landing, landed_files
+from deals_pipeline.sensors import planning
+from deals_pipeline.sensors.runs import UNIT_TAG
 from deals_pipeline.simulator.faults import Fault, Faults
 from deals_pipeline.token_bucket.reservation import Reservation
 from deals_pipeline_tests.dagster_world import DagsterWorld
@@ -103,6 +105,17 @@ def obey(world: DagsterWorld, request: dg.RunRequest, diary: Diary) -> None:
             diary.stopped[told["stopped_by"]] += 1
 
 
+def remembering(obey: Callable[..., dg.ExecuteInProcessResult], ended: dict[str, datetime]) -> Callable[..., Any]:
+    """Note by the virtual clock when units end: Dagster notes it by the machine's."""
+
+    def remember(world: DagsterWorld, request: dg.RunRequest, **options: bool) -> dg.ExecuteInProcessResult:
+        result = obey(world, request, **options)
+        ended[request.tags[UNIT_TAG]] = world.clock.now()
+        return result
+
+    return remember
+
+
 def exposed(world: DagsterWorld) -> frozenset[str]:
     query = world.settings.recent[0].query
     market = world.server.endpoints.market(query.domain)
@@ -112,6 +125,11 @@ def exposed(world: DagsterWorld) -> frozenset[str]:
 @pytest.fixture
 def world(make: Callable[..., DagsterWorld], monkeypatch: pytest.MonkeyPatch) -> DagsterWorld:
     made = make(faults=Faults(SEED, KINDS, 0.05))
+    ended: dict[str, datetime] = {}
+    monkeypatch.setattr(
+        planning, "ended_units", lambda _instance, since: {k: at for k, at in ended.items() if at >= since}
+    )
+    monkeypatch.setattr(DagsterWorld, "obey", remembering(DagsterWorld.obey, ended))
     crash_at_random(monkeypatch, Random(SEED))
     return made
 

@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.config import Settings
-from deals_pipeline.keepa.client import KEEPA_URL, KeepaClient, Land
+from deals_pipeline.keepa.client import KEEPA_URL, READ_SECONDS_MAX, KeepaClient, Land
 
 SIMULATED_SEED: Final = 0
 SIMULATED_PRODUCTS: Final = 20_000
@@ -30,10 +30,12 @@ class KeepaResource(dg.ConfigurableResource["KeepaResource"]):
     settings: dg.ResourceDependency[Settings]
     connect: dg.ResourceDependency[Connect]
 
-    def client(self, land: Land | None = None) -> KeepaClient:
+    def client(self, land: Land | None = None, *, read_seconds_max: float = READ_SECONDS_MAX) -> KeepaClient:
         """Return a client; `land` sees each answer first."""
         url = self.settings.api_url or KEEPA_URL
-        return KeepaClient(self.settings.key, url=url, session=self.connect(), land=land)
+        return KeepaClient(
+            self.settings.key, url=url, session=self.connect(), land=land, read_seconds_max=read_seconds_max
+        )
 
 
 def connect(settings: Settings) -> requests.Session:

@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from pydantic import PrivateAttr
 
 from deals_pipeline.config import Settings
-from deals_pipeline.warehouse.connection import connect
+from deals_pipeline.warehouse.connection import LOCK_SECONDS_MAX, connect
 from deals_pipeline.warehouse.schema import migrate
 
 
@@ -28,9 +28,12 @@ class WarehouseResource(dg.ConfigurableResource["WarehouseResource"]):
         yield self
 
     @contextmanager
-    def connect(self) -> Iterator[DuckDBPyConnection]:
-        """Open the file for the length of a block, alone; never wait for a request within it (F50)."""
-        with connect(self.settings.places.warehouse) as connection:
+    def connect(self, lock_seconds_max: float = LOCK_SECONDS_MAX) -> Iterator[DuckDBPyConnection]:
+        """Open the file for the length of a block, alone; never wait for a request within it (F50).
+
+        Raises `WarehouseError`, where another process keeps it open for longer than `lock_seconds_max`.
+        """
+        with connect(self.settings.places.warehouse, lock_seconds_max) as connection:
             if not self._is_migrated:
                 migrate(connection)
                 self._is_migrated = True

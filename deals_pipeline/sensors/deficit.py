@@ -6,7 +6,7 @@ import dagster as dg
 
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
-from deals_pipeline.sensors.halting import balance_in_words, halted_because
+from deals_pipeline.sensors.halting import LOOK_SECONDS_MAX, balance_in_words, halted_because
 from deals_pipeline.sensors.runs import WAITING, spending_runs
 from deals_pipeline.token_bucket.model import TICK
 from deals_pipeline.token_bucket.reservation import BalanceUnknown
@@ -24,7 +24,7 @@ def deficit_sensor(
 
     A run in progress stops by itself, at its next `reserve`, with what it has stored.
     """
-    with closing(keepa.client()) as client:
+    with closing(keepa.client(read_seconds_max=LOOK_SECONDS_MAX)) as client:
         try:
             status = token_bucket.fresh_status(client.token_status, age_max=TICK)
         except BalanceUnknown as unknown:

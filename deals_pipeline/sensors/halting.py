@@ -1,7 +1,14 @@
 """When materialization halts for a deficit: computed whenever somebody asks, so that nothing has to be reset (F08)."""
 
+from typing import Final
+
 from deals_pipeline.token_bucket.model import Lane
 from deals_pipeline.token_bucket.status import BucketStatus
+
+LOCK_SECONDS_MAX: Final = 10.0
+"""How long a tick waits for the warehouse; Dagster ends one after 60 s."""
+LOOK_SECONDS_MAX: Final = 20.0
+"""How long a tick waits for the balance, which takes a fraction of a second."""
 
 
 def halted_because(status: BucketStatus) -> str | None:

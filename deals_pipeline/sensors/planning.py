@@ -17,11 +17,12 @@ from deals_pipeline.planner import plan
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
-from deals_pipeline.sensors.halting import halted_because
+from deals_pipeline.sensors.halting import LOCK_SECONDS_MAX, LOOK_SECONDS_MAX, halted_because
 from deals_pipeline.sensors.runs import IN_PROGRESS, UNIT_TAG, WAITING, ended_units, spending_runs
 from deals_pipeline.token_bucket.model import BucketState
 from deals_pipeline.token_bucket.reservation import BalanceUnknown
 from deals_pipeline.token_bucket.status import BucketStatus
+from deals_pipeline.warehouse.connection import WarehouseError
 from deals_pipeline.work import History, ProductUnit, ScanUnit, Unit, Wait, Work
 
 UNITS_REMEMBERED: Final = timedelta(days=1)
@@ -44,15 +45,18 @@ def planner_sensor(
     settings, now = warehouse.settings, token_bucket.clock.now()
     if running := spending_runs(context.instance, (*WAITING, *IN_PROGRESS)):
         return dg.SensorResult(skip_reason=f"{running[0].job_name} {running[0].run_id[:8]} is under way.")
-    with closing(keepa.client()) as client:
+    with closing(keepa.client(read_seconds_max=LOOK_SECONDS_MAX)) as client:
         try:
             status = token_bucket.fresh_status(client.token_status)
         except BalanceUnknown as unknown:
             return dg.SensorResult(skip_reason=f"The balance is not known: {unknown}. Check KEEPA_API_KEY.")
     if halted := halted_because(status):
         return dg.SensorResult(skip_reason=halted)
-    with warehouse.connect() as connection:
-        found = survey(connection, settings, now)
+    try:
+        with warehouse.connect(LOCK_SECONDS_MAX) as connection:
+            found = survey(connection, settings, now)
+    except WarehouseError as locked:
+        return dg.SensorResult(skip_reason=str(locked))
     shards = partition_changes(
         {state.shard.key for state in found.shards}, set(context.instance.get_dynamic_partitions(SHARDS.name or ""))
     )

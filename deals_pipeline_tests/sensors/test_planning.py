@@ -1,5 +1,7 @@
 """The planner's sensor and the schedule: what they ask for, and what they say when they ask for nothing."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import dagster as dg
@@ -86,6 +88,25 @@ def test_a_rejected_key_is_said_and_nothing_is_asked_for(make: Make) -> None:
     assert isinstance(said, str)
     assert "Check KEEPA_API_KEY" in said
     assert world.settings.key.get_secret_value() not in said
+
+
+def test_a_warehouse_that_somebody_keeps_open_is_named_and_waited_for_briefly(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F50."""
+    world = make()
+    world.execute("recent_deals_job")
+    monkeypatch.setattr("deals_pipeline.sensors.planning.LOCK_SECONDS_MAX", 0.2)
+    program = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, str(world.settings.places.warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout
+        reader.stdout.readline()
+        said = planned(world)
+        reader.communicate()
+    assert isinstance(said, str)
+    assert f"kept open by process {reader.pid}" in said
+    assert isinstance(planned(world), dg.RunRequest)
 
 
 def test_the_schedule_asks_for_a_head_scan_at_each_of_its_ticks(make: Make) -> None:

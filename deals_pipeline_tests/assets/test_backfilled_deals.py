@@ -27,7 +27,9 @@ shard_prices = [0, 1000, 2000, 4000, 100_000]
 
 
 def read(world: DagsterWorld, shard: str, **config: object) -> dict[str, Any]:
-    result = world.execute("backfill_job", {"ops": {"backfilled_deals": {"config": config}}}, partition=shard)
+    result = world.execute(
+        "backfill_job", {"ops": {"backfilled_deals": {"config": config}}}, assets=["backfilled_deals"], partition=shard
+    )
     return world.metadata(result, "backfilled_deals")
 
 

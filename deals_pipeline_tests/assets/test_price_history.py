@@ -14,6 +14,10 @@ def buy(world: DagsterWorld, **config: object) -> dict[str, Any]:
     return world.metadata(result, "price_history")
 
 
+def scan(world: DagsterWorld, **config: object) -> None:
+    world.execute("recent_deals_job", {"ops": {"recent_deals": {"config": config}}}, assets=["recent_deals"])
+
+
 def asked(world: DagsterWorld) -> int:
     """Return how many products were ever paid for."""
     return int(world.rows("SELECT coalesce(sum(items), 0) FROM landed_file WHERE kind = 'product'")[0][0])
@@ -22,7 +26,7 @@ def asked(world: DagsterWorld) -> int:
 def test_what_is_affordable_is_bought_in_one_go_and_the_rest_later(make: Make) -> None:
     """F01: the batch follows from the balance."""
     world = make()
-    world.execute("recent_deals_job")
+    scan(world)
     ((listed,),) = world.rows("SELECT count(*) FROM deal")
     told = buy(world)
     assert told["stopped_by"] == "tokens"
@@ -37,7 +41,7 @@ def test_what_is_affordable_is_bought_in_one_go_and_the_rest_later(make: Make) -
 def test_the_largest_drops_of_what_sells_come_first(make: Make) -> None:
     """F40."""
     world = make()
-    world.execute("recent_deals_job")
+    scan(world)
     buy(world, tokens_max=20)
     best = world.rows(
         "SELECT asin FROM deal WHERE sales_rank_drops_365_days >= 1 "
@@ -49,15 +53,15 @@ def test_the_largest_drops_of_what_sells_come_first(make: Make) -> None:
 def test_a_history_is_bought_again_only_after_its_interval_and_only_of_what_moved(make: Make) -> None:
     """F27."""
     world = make(refill_rate=60)
-    world.execute("recent_deals_job")
+    scan(world)
     told = buy(world)
     assert (told["stopped_by"], told["coverage"]) == ("complete", 1)
     world.pass_time(hours=2)
-    world.execute("recent_deals_job", {"ops": {"recent_deals": {"config": {"reading": "FULL"}}}})
+    scan(world, reading="FULL")
     fresh = world.rows("SELECT count(*) FROM deal LEFT JOIN product USING (asin) WHERE product.asin IS NULL")[0][0]
     assert buy(world)["rows_new"] == fresh
     world.pass_time(hours=23)
-    world.execute("recent_deals_job", {"ops": {"recent_deals": {"config": {"reading": "FULL"}}}})
+    scan(world, reading="FULL")
     moved = world.rows(
         "SELECT count(*) FROM deal JOIN product USING (domain_id, asin) "
         "WHERE gone_at IS NULL AND deal.last_update > product.observed_at "
@@ -71,7 +75,7 @@ def test_a_history_is_bought_again_only_after_its_interval_and_only_of_what_move
 def test_a_malformed_product_is_put_aside_and_not_asked_for_again_at_once(make: Make) -> None:
     """F41, F53."""
     world = make(faults=Faults(3, frozenset({Fault.DIRTY_ITEMS}), 0.5), refill_rate=60)
-    world.execute("recent_deals_job")
+    scan(world)
     told = buy(world)
     assert told["quarantined"] > 0
     assert told["stopped_by"] == "complete"

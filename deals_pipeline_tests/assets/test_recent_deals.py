@@ -17,7 +17,7 @@ Make = Callable[..., DagsterWorld]
 
 
 def read(world: DagsterWorld, **config: object) -> dict[str, object]:
-    result = world.execute("recent_deals_job", {"ops": {"recent_deals": {"config": config}}})
+    result = world.execute("recent_deals_job", {"ops": {"recent_deals": {"config": config}}}, assets=["recent_deals"])
     return world.metadata(result, "recent_deals")
 
 

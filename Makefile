@@ -29,9 +29,9 @@ dev: .venv  ## run the pipeline with its web page on 127.0.0.1:3000; PORT=3001 p
 home: .venv  ## print Dagster's home, for DAGSTER_HOME of plain dagster commands
 	@$(BIN)/python -m deals_pipeline home
 
-test: .venv  ## run the tests; those with real daemons come last, one at a time
+test: .venv  ## run the tests; those with real daemons come last, two at a time
 	$(BIN)/pytest -n auto --ignore=deals_pipeline_tests/e2e
-	$(BIN)/pytest deals_pipeline_tests/e2e
+	$(BIN)/pytest -n 2 deals_pipeline_tests/e2e
 
 simulate: .venv  ## explore worlds of the token bucket; SEED=1 SEEDS=200 picks which
 	SEED=$(SEED) SEEDS=$(SEEDS) $(BIN)/pytest -n auto deals_pipeline_tests/simulation

@@ -184,6 +184,8 @@ def landed_files(root: Path, since: datetime | None = None, skipped: Skipped | N
         if day.name < first_day:
             continue
         for path in sorted(day.iterdir()):
+            if path.name.startswith("."):  # being written, or by a writer that was killed
+                continue
             if not (path.suffix == SUFFIX and NAME.fullmatch(path.stem) and path.is_file()):
                 report(path, "is no landed answer")
             elif path.name >= first_name:

@@ -7,7 +7,7 @@ the balance is above its lane's floor and its highest cost cannot drive it below
     reserve(state, ask, now, ...)  the same, and a hold for it
     settle / void                  the hold's end, told by the caller
     observe(state, tokens, ...)    Keepa's word on the balance, which also ends holds that nobody settled
-    doubt(state)                   a 429 that says nothing but that: Keepa must be asked
+    doubt(state, now)              a 429 that says nothing but that: Keepa must be asked
 
 Ticks are counted on our clock from the moment an answer came, so the difference to the server's clock does not matter;
 the server's clock only says which of two answers is the newer.
@@ -167,14 +167,17 @@ def observe(
     """Take in Keepa's word on the balance, received now on a call made at `asked_at`.
 
     Of calls that overlapped the server's clock says whose answer is the newer; the older changes nothing. Where that
-    cannot be (the older says less, the newer more than a tick brings), the clock was set, and Keepa is to be asked.
+    cannot be (the older says less, the newer more than a tick brings), the clock was set, and Keepa is to be asked: an
+    answer to a call made before that changes nothing, it may be older than the one that was not believed.
     Holds whose life had ended by then are expired: whatever they cost, this balance contains it.
     """
     before = state.observation
+    if before is not None and before.doubted_at is not None and asked_at < before.doubted_at <= now:
+        return state, None, ()
     if before is not None and _overlaps(before, asked_at, now):
         is_older, believed = tokens.timestamp <= before.server_time, balance_at(state, now)
         if (tokens.tokens_left < believed) if is_older else (tokens.tokens_left > believed + state.refill):
-            return doubt(state), None, ()
+            return doubt(state, now), None, ()
         if is_older:
             return state, None, ()
     rate = min(max(0, tokens.refill_rate), RATE_MAX)
@@ -202,11 +205,11 @@ def observe(
     )
 
 
-def doubt(state: BucketState) -> BucketState:
+def doubt(state: BucketState, now: datetime) -> BucketState:
     """Take in a 429 without a word on the balance: whatever was believed, Keepa is asked before the next grant."""
     if state.observation is None:
         return state
-    return replace(state, observation=replace(state.observation, is_doubted=True))
+    return replace(state, observation=replace(state.observation, doubted_at=now))
 
 
 def _overlaps(before: Observation, asked_at: datetime, now: datetime) -> bool:

@@ -94,8 +94,13 @@ class Observation:
     tokens_left: int
     refill_in: timedelta
     reduction: int
-    is_doubted: bool = False
-    """Whether something that came since contradicts it; then Keepa is asked before the next grant."""
+    doubted_at: datetime | None = None
+    """When something came, by our clock, that contradicts it: a call made since then tells the truth of it."""
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether Keepa is asked before the next grant."""
+        return self.doubted_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ class Reservation:
                 change = replace(change, throttled=1)
             if seen is not None:
                 return _observed(change, seen, now, asked_at=self._reserved_at)
-            return replace(change, state=bucket.doubt(state) if is_throttled else state)
+            return replace(change, state=bucket.doubt(state, now) if is_throttled else state)
 
         settlement = self._ledger.transact(end)
         if settlement and settlement.tokens is not None and settlement.tokens > settlement.hold.high:

@@ -87,13 +87,16 @@ def test_a_run_that_is_executed_three_times_buys_once(tmp_path: Path) -> None:
 
             workers = [execute(ExecuteRunArgs(origin, run.run_id, None)) for _ in range(2)]
             wait_until(lambda: landed_count(at) >= 1, "one of them reads", PATIENCE_SECONDS, workers[0])
-            third = execute(ResumeRunArgs(origin, run.run_id, None))
-            for worker in (*workers, third):
+            with service.frozen():
+                third = execute(ResumeRunArgs(origin, run.run_id, None))
+                third.process.wait(PATIENCE_SECONDS)
+            for worker in workers:
                 worker.process.wait(PATIENCE_SECONDS)
             ended = runs.get_run_by_id(run.run_id)
             assert ended is not None
             assert ended.status is dg.DagsterRunStatus.SUCCESS
-            assert f"run {run.run_id} is being executed already, by process" in third.text()
+            (refused,) = runs.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+            assert f"run {run.run_id} is being executed already, by process" in str(refused.event_log_entry)
     bought = require_nothing_lost(service)
     require_bought_once(bought)
     require_one_whole_scan(at, bought)

@@ -71,4 +71,4 @@ def told(
 
 def doubted(state: BucketState) -> BucketState:
     assert state.observation is not None
-    return replace(state, observation=replace(state.observation, is_doubted=True))
+    return replace(state, observation=replace(state.observation, doubted_at=NOW))

@@ -69,16 +69,30 @@ def test_the_same_answer_twice_is_one_answer() -> None:
     assert flow is None
 
 
+def test_doubt_is_not_ended_by_an_answer_to_a_call_made_before_it() -> None:
+    """F05: of three calls under way the newest was not believed, and the oldest comes last."""
+    state, _, _ = observe(a_state(100), told(160, server=20), at(21), asked_at=at(-1))
+    assert state.observation is not None
+    assert state.observation.is_doubted
+    late, flow, _ = observe(state, told(98, server=10), at(22), asked_at=at(9))
+    assert late is state
+    assert flow is None
+    for asked, received in ((21, 23), (23, 24), (9, 20)):  # at last, later, and after our clock was set back
+        after, _, _ = observe(state, told(60, server=23), at(received), asked_at=at(asked))
+        assert after.observation is not None
+        assert (after.observation.is_doubted, after.observation.tokens_left) == (False, 60)
+
+
 def test_doubt_lasts_until_the_next_word() -> None:
     """F08: it is no mode."""
-    state = doubt(a_state(100))
+    state = doubt(a_state(100), at(1))
     assert state.observation is not None
     assert state.observation.is_doubted
     assert available_at(state, at(1)) == 100
     after, _, _ = observe(state, told(7), at(2), asked_at=at(1))
     assert after.observation is not None
     assert not after.observation.is_doubted
-    assert doubt(BucketState()) == BucketState()
+    assert doubt(BucketState(), at(1)) == BucketState()
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_a_replay_killed_anywhere_has_loaded_what_it_told_and_the_next_loads_the
     folder.mkdir()
     land(landing, [*pages(9), UNLOADABLE, *pages(1)])
     program = Path(__file__).with_name("replay_program.py")
-    command = [sys.executable, *map(str, (program, migrated, landing, folder, 4, 13))]
+    command = [sys.executable, *map(str, (program, migrated, landing, folder, 4, 11))]
     output = subprocess.run(command, check=True, timeout=100, capture_output=True, text=True).stdout
     told: dict[str, list[str]] = defaultdict(list)
     for line in output.splitlines():

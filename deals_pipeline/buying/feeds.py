@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final
 
 from duckdb import DuckDBPyConnection
+from typing_extensions import assert_never
 
 from deals_pipeline.buying.buyer import Buyer
 from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
@@ -100,11 +101,17 @@ class Feed:
         return completed_at is None or now - completed_at >= interval or self.unfinished(now, interval) is not None
 
     def was_read_since(self, since: datetime, reading: Reading) -> bool:
-        """Return whether what is asked for was read since."""
-        return any(
-            state.scan.started_at >= since and (state.completed_at if reading is Reading.FULL else self.is_over(state))
-            for state in self._scans
-        )
+        """Return whether what is asked for was read since; what a head scan has left is a full scan's to go on with."""
+        begun = [state for state in self._scans if state.scan.started_at >= since]
+        match reading:
+            case Reading.HEAD:
+                return bool(begun)
+            case Reading.FULL:
+                return any(state.completed_at for state in begun)
+            case Reading.DUE:
+                return any(self.is_over(state) for state in begun)
+            case _ as never:
+                assert_never(never)
 
 
 def feed_of(connection: DuckDBPyConnection, selection: RecentSelection) -> Feed:

@@ -122,6 +122,24 @@ def test_ten_triggers_at_one_instant_cost_the_tokens_of_one_run(make: Make) -> N
     assert "already" in str(told[9]["stopped_because"])
 
 
+def test_a_head_scan_that_its_budget_stopped_is_not_read_again_by_who_asked_at_the_same_instant(make: Make) -> None:
+    """F20: the planner and the schedule may find the same head scan due."""
+    world = make()
+    assert read(world, reading="HEAD", tokens_max=10)["pages"] == 2
+    assert read(world, reading="HEAD", tokens_max=10)["pages"] == 0
+    assert world.spent == 10
+
+
+def test_the_first_page_of_a_killed_head_scan_is_loaded_by_the_next_and_not_bought_again(make: Make) -> None:
+    """F27, F44."""
+    world = make()
+    read(world, reading="HEAD", tokens_max=5)
+    world.settings.places.warehouse.unlink()
+    assert read(world, reading="HEAD")["pages"] == 0
+    assert len(stored(world)) == 150
+    assert read(world)["pages"] == len(listed(world)) // 150
+
+
 def test_a_changed_selection_is_another_selection(make: Make, tmp_path: Path) -> None:
     """F34: its cursor and its completeness are not those of the old one."""
     world = make()

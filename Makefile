@@ -31,7 +31,7 @@ home: .venv  ## print Dagster's home, for DAGSTER_HOME of plain dagster commands
 
 test: .venv  ## run the tests; those with real daemons come last, two at a time
 	$(BIN)/pytest -n auto --ignore=deals_pipeline_tests/e2e
-	$(BIN)/pytest -n 2 deals_pipeline_tests/e2e
+	$(BIN)/pytest -n 2 --dist worksteal deals_pipeline_tests/e2e
 
 simulate: .venv  ## explore worlds of the token bucket; SEED=1 SEEDS=200 picks which
 	SEED=$(SEED) SEEDS=$(SEEDS) $(BIN)/pytest -n auto deals_pipeline_tests/simulation

@@ -74,7 +74,7 @@ def product_breaches(request: ProductRequest, products: Sequence[Product]) -> tu
         "stats": (request.stats is not None, lambda product: product.stats is not None),
         "history": (request.history, lambda product: product.csv is not None),
         "offers": (request.offers is not None, lambda product: product.offers is not None),
-        "only-live-offers": (request.only_live_offers, _has_only_live_offers),
+        "only-live-offers": (request.only_live_offers, partial(_has_only_live_offers, request.offers or 0)),
     }
     accessible = [product for product in products if product.product_type in PRODUCT_TYPES_WITH_HISTORY]
     return tuple(
@@ -84,8 +84,11 @@ def product_breaches(request: ProductRequest, products: Sequence[Product]) -> tu
     )
 
 
-def _has_only_live_offers(product: Product) -> bool:
-    return not product.offers or not product.offers_successful or len(product.offers) <= len(product.live_offers)
+def _has_only_live_offers(asked: int, product: Product) -> bool:
+    """Return whether all offers are live, as far as their order says: it names no more than were asked for."""
+    if not product.offers or not product.offers_successful:
+        return True
+    return len(product.offers) <= len(product.live_offers) or len(product.live_offers) >= asked
 
 
 def sort_value(selection: DealSelection, deal: Deal) -> int | None:

@@ -139,7 +139,7 @@ class Offer(_Object, frozen=True, kw_only=True):
 
     offer_id: Number
     seller_id: str
-    condition: Number
+    condition: Code
     last_seen: Minute
     condition_comment: str | None = None
     is_amazon: bool = False
@@ -268,7 +268,7 @@ class Seller(_Object, frozen=True, kw_only=True):
     seller_name: str | None = None
     tracked_since: Minute
     last_update: Minute
-    current_rating: Number | None = None
+    current_rating: Code | None = None
     current_rating_count: Number | None = None
     ratings_last30_days: Number | None = None
     has_fba: bool | None = field(name="hasFBA", default=None)

@@ -99,8 +99,10 @@ class ProductRequest(Frozen):
 
     @property
     def kind(self) -> str:
-        """What decides the cost of each ASIN: requests of one kind cost alike."""
-        valued = [f"{name}={value}" for name in ("offers", "update") if (value := getattr(self, name)) is not None]
+        """What decides the most that each ASIN can cost: after how many hours to refresh does not, but for 0 and -1."""
+        valued = [] if self.offers is None else [f"offers={self.offers}"]
+        if self.update is not None and self.update <= 0:
+            valued.append(f"update={self.update}")
         switched = [name for name in ("buybox", "rating", "stock", "historical_variations") if getattr(self, name)]
         return " ".join(["product", *valued, *switched])
 

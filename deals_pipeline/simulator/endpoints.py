@@ -172,11 +172,11 @@ def _product(
     product["stats"] = None if request.stats is None else market.stats(index, now, request.stats)
     if request.offers is not None:
         succeeded = facts.refresh_succeeds or offers_are_known(request, facts)
-        offers, live_order = market.offers(
-            index,
-            now,
-            now if "offers" in crawled else now - facts.offers_age,
-            live_only=request.only_live_offers and succeeded,
-        )
-        product |= {"offers": offers, "liveOffersOrder": live_order[: request.offers], "offersSuccessful": succeeded}
+        live_only = request.only_live_offers and succeeded
+        crawled_at = now if "offers" in crawled else now - facts.offers_age
+        offers, live_order = market.offers(index, now, crawled_at, live_only=live_only)
+        live_order = live_order[: request.offers]
+        if live_only:  # none beyond those that were asked for
+            offers, live_order = [offers[position] for position in live_order], list(range(len(live_order)))
+        product |= {"offers": offers, "liveOffersOrder": live_order, "offersSuccessful": succeeded}
     return product

@@ -4,13 +4,14 @@ Rows become Arrow tables of the types of the table they are for, so that there i
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
 from deals_pipeline import __version__
 from deals_pipeline.keepa.contract import sort_value
-from deals_pipeline.keepa.objects import Deal, Stats, Values
+from deals_pipeline.keepa.objects import Deal, Offer, Product, Stats, Values
 from deals_pipeline.keepa.replies import Fatal, Page, Products, Reply, Retryable, Sellers
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest
 from deals_pipeline.keepa.selection import DateRange, DealSelection
@@ -218,13 +219,86 @@ def _stats_row(stats: Stats) -> Row:
 def missing_rows(request: ProductRequest, reply: Products) -> Iterator[Row]:
     """Yield the rows of `missing_product`."""
     for asin in reply.missing:
+        yield {"domain_id": int(request.domain), "asin": asin} | _missing(reply.tokens.timestamp)
+
+
+def snapshot_rows(landed: Landed, reply: Products) -> Iterator[Row]:
+    """Yield the rows of `offer_snapshot`, for an answer to a request with offers."""
+    observed_at = reply.tokens.timestamp
+    for product in reply.products:
+        is_live = product.offers_successful is True
         yield {
-            "domain_id": int(request.domain),
-            "asin": asin,
-            "times": 1,
-            "first_missing": reply.tokens.timestamp,
-            "last_missing": reply.tokens.timestamp,
+            "domain_id": product.domain_id,
+            "asin": product.asin,
+            "is_live": is_live,
+            "offers": len(_offers(product)),
+            "first_observed": observed_at,
+            "live_at": observed_at if is_live else None,
+            "observed_at": observed_at,
+            "landed_file": landed.file_id,
+            "code_version": __version__,
         }
+
+
+def offer_rows(landed: Landed, reply: Products) -> Iterator[Row]:
+    """Yield the rows of `live_offer`; after a crawl that failed there are none."""
+    for product in reply.products:
+        for offer in _offers(product):
+            yield {
+                "domain_id": product.domain_id,
+                "asin": product.asin,
+                "offer_id": offer.offer_id,
+                "seller_id": offer.seller_id,
+                "condition": offer.condition,
+                "condition_comment": offer.condition_comment,
+                "price": offer.price,
+                "shipping": offer.shipping,
+                "is_fba": offer.is_fba,
+                "is_prime": offer.is_prime,
+                "is_amazon": offer.is_amazon,
+                "is_shippable": offer.is_shippable,
+                "is_warehouse_deal": offer.is_warehouse_deal,
+                "last_seen": from_keepa_minutes(offer.last_seen),
+                "observed_at": reply.tokens.timestamp,
+                "landed_file": landed.file_id,
+                "code_version": __version__,
+            }
+
+
+def _offers(product: Product) -> list[Offer]:
+    """Return the live offers, each once: of two with one id the first on Amazon's page."""
+    live = product.live_offers if product.offers_successful else ()
+    return list({offer.offer_id: offer for offer in reversed(live)}.values())
+
+
+def seller_rows(landed: Landed, reply: Sellers) -> Iterator[Row]:
+    """Yield the rows of `seller`."""
+    for seller in reply.sellers:
+        yield {
+            "domain_id": seller.domain_id,
+            "seller_id": seller.seller_id,
+            "name": seller.seller_name,
+            "rating_percent": seller.current_rating,
+            "rating_count": seller.current_rating_count,
+            "ratings_last_30_days": seller.ratings_last30_days,
+            "has_fba": seller.has_fba,
+            "ships_from_china": seller.ships_from_china,
+            "tracked_since": from_keepa_minutes(seller.tracked_since),
+            "last_update": from_keepa_minutes(seller.last_update),
+            "observed_at": reply.tokens.timestamp,
+            "landed_file": landed.file_id,
+            "code_version": __version__,
+        }
+
+
+def missing_seller_rows(request: SellerRequest, reply: Sellers) -> Iterator[Row]:
+    """Yield the rows of `missing_seller`."""
+    for seller_id in reply.missing:
+        yield {"domain_id": int(request.domain), "seller_id": seller_id} | _missing(reply.tokens.timestamp)
+
+
+def _missing(at: datetime) -> Row:
+    return {"times": 1, "first_missing": at, "last_missing": at}
 
 
 def _known(differences: Sequence[int], now: Values, before: Values | None) -> list[int | None]:

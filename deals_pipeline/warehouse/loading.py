@@ -19,7 +19,7 @@ from deals_pipeline import __version__
 from deals_pipeline.keepa.columns import history_table
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Page, Products, Sellers
-from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, TokenStatusRequest
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest, TokenStatusRequest
 from deals_pipeline.landing import Landed, NotReadable, Skipped, log_skipped, path_of, read, replay
 from deals_pipeline.warehouse import arriving
 from deals_pipeline.warehouse.connection import transaction
@@ -43,7 +43,8 @@ class Loaded:
     """What the loading of one answer did.
 
     `rows_seen` are the sound deals or products of the answer; of these `rows_new` were not stored at all and
-    `rows_updated` only in an older state. `points` are points of price histories. `scan_id` is the scan that moved.
+    `rows_updated` only in an older state. `points` are points of price histories, `offers` live offers, `sellers` the
+    sound sellers; `missing` were asked for and did not come. `scan_id` is the scan that moved.
     An answer that `was_loaded` before changed nothing, and its counts are 0.
     """
 
@@ -56,6 +57,8 @@ class Loaded:
     quarantined: int = 0
     duplicates: int = 0
     points: int = 0
+    offers: int = 0
+    sellers: int = 0
     missing: tuple[str, ...] = ()
     breaches: tuple[str, ...] = ()
     scan_id: str | None = None
@@ -133,6 +136,8 @@ def _load_rows(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
         loaded = _load_page(connection, landed, request, reply, loaded)
     if isinstance(reply, Products) and isinstance(request, ProductRequest):
         loaded = _load_products(connection, landed, request, reply, loaded)
+    if isinstance(reply, Sellers) and isinstance(request, SellerRequest):
+        loaded = _load_sellers(connection, landed, request, reply, loaded)
     return loaded
 
 
@@ -171,7 +176,8 @@ def _load_products(
     with _arriving(connection, "product_stats", arriving.stats_rows(landed, reply)):
         connection.execute(statement("merge_products", "product_stats"))
     with _arriving(connection, "missing_product", arriving.missing_rows(request, reply)):
-        connection.execute(statement("merge_missing"))
+        connection.execute(statement("merge_missing", "missing_product"))
+    offers = _load_offers(connection, landed, reply) if request.offers is not None else 0
     histories = history_table(reply.products)
     with _registered(connection, "arriving", histories):
         values = {
@@ -187,9 +193,30 @@ def _load_products(
         rows_new=new,
         rows_updated=updated,
         points=sum(len(chunk.values) for chunk in histories["times"].chunks),
+        offers=offers,
         missing=reply.missing,
         breaches=reply.breaches,
     )
+
+
+def _load_offers(connection: DuckDBPyConnection, landed: Landed, reply: Products) -> int:
+    with _arriving(connection, "offer_snapshot", arriving.snapshot_rows(landed, reply)):
+        connection.execute(statement("merge_offer_snapshots"))
+    offers = list(arriving.offer_rows(landed, reply))
+    with _arriving(connection, "live_offer", offers):
+        connection.execute(statement("merge_live_offers"))
+    connection.execute(statement("remove_old_offers"))
+    return len(offers)
+
+
+def _load_sellers(
+    connection: DuckDBPyConnection, landed: Landed, request: SellerRequest, reply: Sellers, loaded: Loaded
+) -> Loaded:
+    with _arriving(connection, "seller", arriving.seller_rows(landed, reply)):
+        connection.execute(statement("merge_sellers"))
+    with _arriving(connection, "missing_seller", arriving.missing_seller_rows(request, reply)):
+        connection.execute(statement("merge_missing", "missing_seller"))
+    return replace(loaded, sellers=len(reply.sellers), missing=reply.missing)
 
 
 def _add(connection: DuckDBPyConnection, table: str, rows: Iterable[arriving.Row]) -> None:

@@ -15,6 +15,7 @@ from deals_pipeline.warehouse.connection import WarehouseError, transaction
 from deals_pipeline.warehouse.statements import statement
 
 FILE: Final = re.compile(r"(?P<version>\d{4})_(?P<relation>\w+)\.sql")
+KINDS: Final = ("TABLE", "VIEW", "MACRO")
 COLUMN: Final = re.compile(r'^  (?:.*\bAS |\w+\.)?"?(?P<name>\w+)"?(?:,| .*)? -- (?P<comment>.+)$', re.MULTILINE)
 
 
@@ -41,7 +42,7 @@ class Migration:
 
     def comments(self) -> Iterator[str]:
         """Yield the statements that put the comments into the catalogue."""
-        kind = "VIEW" if f"CREATE VIEW {self.relation}" in self.sql else "TABLE"
+        (kind,) = (kind for kind in KINDS if f"CREATE {kind} {self.relation}" in self.sql)
         yield f"COMMENT ON {kind} {self.relation} IS {_quoted(self.grain)}"
         for column, comment in self.columns.items():
             yield f'COMMENT ON COLUMN {self.relation}."{column}" IS {_quoted(comment)}'

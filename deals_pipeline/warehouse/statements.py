@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
 
-TargetTable = Literal["recent_deal", "backfilled_deal", "product", "product_stats"]
+TargetTable = Literal["recent_deal", "backfilled_deal", "product", "product_stats", "missing_product", "missing_seller"]
 
 TARGET: Final = "target_table"
 """Stands for the table in a statement that several tables share."""

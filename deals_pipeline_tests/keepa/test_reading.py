@@ -730,6 +730,16 @@ def test_historical_offers_after_a_failed_refresh_breach_nothing() -> None:
     assert products([a_product(0, **stale)], request).breaches == ()
 
 
+def test_more_live_offers_than_were_asked_for_are_no_breach() -> None:
+    """The order of live offers names no more than these."""
+    request = ProductRequest(asins=PRODUCTS.asins, offers=20, only_live_offers=True)
+    offers = [an_offer(number) for number in range(27)]
+    many = {"offers": offers, "offersSuccessful": True, "liveOffersOrder": list(range(20))}
+    assert products([a_product(0, **many)], request).breaches == ()
+    fewer = many | {"liveOffersOrder": list(range(19))}
+    assert products([a_product(0, **fewer)], request).breaches
+
+
 # --- sellers ----------------------------------------------------------------------------------------------------------
 
 

@@ -278,6 +278,26 @@ def test_sellers_and_the_balance_are_asked_for_by_get(
 
 
 @pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, "product"),
+        ({"stats": 365, "days": 90}, "product"),
+        ({"update": 5}, "product"),
+        ({"update": 0}, "product update=0"),
+        ({"update": -1}, "product update=-1"),
+        ({"offers": 20, "only_live_offers": True, "update": 1}, "product offers=20"),
+        ({"offers": 20, "update": 24}, "product offers=20"),
+        ({"offers": 40, "stock": True}, "product offers=40 stock"),
+        ({"buybox": True, "rating": True}, "product buybox rating"),
+    ],
+    ids=str,
+)
+def test_products_that_can_cost_alike_are_of_one_kind(fields: dict[str, Any], kind: str) -> None:
+    """F01: what one call costs too much raises what is held for all that are like it."""
+    assert ProductRequest(asins=ONE, **fields).kind == kind
+
+
+@pytest.mark.parametrize(
     ("request_", "cost"),
     [
         (TOKEN_STATUS, Cost(0, 0)),

@@ -11,7 +11,7 @@ from deals_pipeline.keepa.objects import value_of
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.keepa.replies import Fatal, FatalCause, Page, Products, Sellers, Throttled, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest
-from deals_pipeline.keepa.selection import DealSelection, SortType
+from deals_pipeline.keepa.selection import DealSelection, Domain, SortType
 from deals_pipeline_tests.simulator.services import KEY, START, Service, make_service
 
 NEWEST = DealPageRequest(selection=DealSelection(sort_type=SortType.AGE))
@@ -272,6 +272,20 @@ def test_sellers_of_offers_are_found_and_unknown_ones_are_missing(service: Servi
     assert isinstance(reply, Sellers)
     assert [seller.seller_id for seller in reply.sellers] == known
     assert reply.missing == ("AUNKNOWNSELLER",)
+
+
+def test_live_offers_are_no_more_than_were_asked_for_the_cheapest_first(service: Service) -> None:
+    market = service.server.endpoints.market(Domain.US)
+    crowded = [market.asin(index) for index in range(200) if market.live_offer_count(index, START) > 20][:5]
+    reply = service.products(ProductRequest(asins=tuple(crowded), offers=20, only_live_offers=True))
+    assert isinstance(reply, Products)
+    live = [product.live_offers for product in reply.products if product.offers_successful]
+    assert [len(offers) for offers in live] == [20] * len(live)
+    assert live
+    for offers in live:
+        landed = [(offer.price or 0) + (offer.shipping or 0) for offer in offers]
+        assert landed == sorted(landed)
+    assert not reply.breaches
 
 
 def test_the_world_is_the_same_for_the_same_seed_and_another_for_another() -> None:

@@ -1,32 +1,37 @@
 """Landed answers for tests: made from examples of the wire, or bought from a simulated service."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from deals_pipeline.keepa.replies import Page
-from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request
+from deals_pipeline.keepa.replies import Page, Products
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest
 from deals_pipeline.keepa.selection import DealSelection
 from deals_pipeline.keepa.time import to_keepa_minutes, to_unix_ms
-from deals_pipeline.landing import Header, Landed, Landing, RequestRecord, Scan
+from deals_pipeline.landing import REQUESTS, Header, Landed, Landing, RequestRecord, Scan
 from deals_pipeline.simulator.faults import Fault, Faults
 from deals_pipeline_tests.keepa.wire_examples import (
     SERVER_TIME,
     Wire,
     a_deal,
     a_product,
+    a_seller,
     answered,
     page_of,
     products_of,
+    sellers_of,
 )
 from deals_pipeline_tests.simulator.services import Service, make_service
 
 SELECTION = DealSelection()
 UNCOMPARED = {"migration", "write_probe", "price_type"}
+COMPUTED = {"marketplace", "offer_drop", "product_sales", "deal_metrics"}
+"""Tables that no answer fills."""
+UNKNOWN_SELLER = "A000000UNKNOWN"
 
 
 def a_scan(number: int = 0, **fields: Any) -> Scan:  # noqa: ANN401 (passed on)
@@ -47,7 +52,8 @@ def landed(
     request: Request, document: object, *, name: str = "", scan: Scan | None = None, status: int = 200
 ) -> Landed:
     answer = answered(document, status)
-    record = RequestRecord({"DealPageRequest": "deal page", "ProductRequest": "product"}[type(request).__name__], {})
+    (kind,) = (name for name, type_ in REQUESTS.items() if type(request) is type_)
+    record = RequestRecord(kind, {})
     header = Header(
         request=record,
         hold_id="hold-1",
@@ -93,6 +99,36 @@ def some_products(
     return landed(request, products_of(products, timestamp=to_unix_ms(at)), name=name)
 
 
+def some_offers(
+    offers: Mapping[int, Sequence[Wire] | None],
+    *,
+    at: datetime = SERVER_TIME,
+    asked: Sequence[str] = (),
+    name: str = "",
+) -> Landed:
+    """Return landed products by number with their live offers, `None` where Keepa's crawl failed."""
+    products = [
+        a_product(
+            number,
+            offers=list(live or ()),
+            liveOffersOrder=list(range(len(live or ()))),
+            offersSuccessful=live is not None,
+        )
+        for number, live in offers.items()
+    ]
+    asins = (*(each["asin"] for each in products), *asked)
+    request = ProductRequest(asins=asins, offers=20, only_live_offers=True)
+    return landed(request, products_of(products, timestamp=to_unix_ms(at)), name=name)
+
+
+def some_sellers(
+    ids: Sequence[str], *, at: datetime = SERVER_TIME, asked: Sequence[str] = (), name: str = "", **fields: object
+) -> Landed:
+    sellers = sellers_of(*(a_seller(sellerId=each, **fields) for each in ids))
+    request = SellerRequest(seller_ids=(*ids, *asked))
+    return landed(request, sellers | {"timestamp": to_unix_ms(at)}, name=name)
+
+
 def scanned(service: Service, landing: Landing, selection: DealSelection, scan: Scan) -> list[str]:
     """Read all pages of a selection; return the ASINs that were listed."""
     asins: list[str] = []
@@ -108,7 +144,7 @@ def scanned(service: Service, landing: Landing, selection: DealSelection, scan: 
 
 
 def buy(root: Path) -> Service:
-    """Land two scans of a feed, one of a shard, products twice, and answers that give nothing."""
+    """Land two scans of a feed, one of a shard; products, offers and sellers twice; and answers that give nothing."""
     dirty = Faults(kinds=frozenset({Fault.DIRTY_ITEMS, Fault.DUPLICATES}), share=0.5)
     service = make_service(products=1_000, faults=dirty)
     landing = Landing(root, "run-1", service.clock)
@@ -119,6 +155,10 @@ def buy(root: Path) -> Service:
         asins = scanned(service, landing, SELECTION, scan)
         request = ProductRequest(asins=tuple(dict.fromkeys(asins))[:4], stats=90)
         service.products(request)
+        with_offers = service.products(request.model_copy(update={"offers": 20, "only_live_offers": True}))
+        assert isinstance(with_offers, Products)
+        sellers = {offer.seller_id for product in with_offers.products for offer in product.live_offers}
+        service.sellers(SellerRequest(seller_ids=(*sorted(sellers)[:20], UNKNOWN_SELLER)))
         service.pass_time(hours=3)
     scanned(service, landing, shard, Scan(selection="wide", kind="shard", shard="0", started_at=service.clock.now()))
     service.server.faults = Faults(kinds=frozenset({Fault.SERVER_ERROR}), share=1.0)

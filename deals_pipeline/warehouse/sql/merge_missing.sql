@@ -1,4 +1,4 @@
-INSERT INTO missing_product BY NAME FROM arriving
+INSERT INTO target_table BY NAME FROM arriving
 ON CONFLICT DO UPDATE SET
   times = times + excluded.times,
   first_missing = least(first_missing, excluded.first_missing),

@@ -1,0 +1,23 @@
+-- One row per deal, marketplace and ASIN: whether it is worth a token by what its page shows, which costs nothing.
+CREATE VIEW page_screening AS
+SELECT
+  domain_id, -- marketplace, as on the wire
+  asin, -- Amazon's id of the product
+  used_cents, -- lowest used price now, cents, without shipping; NULL no offer
+  used_since, -- since when the used price is what it is, UTC
+  last_update, -- when a tracked value last moved, UTC
+  observed_at, -- Keepa's clock at the answer that told it, UTC
+  first_seen, -- Keepa's clock when it was first listed, UTC
+  gone_at, -- Keepa's clock when it had been absent from two complete scans, UTC; NULL while it is listed
+  sales_rank_drops_365_days, -- improvements of the sales rank, count
+  nullif(
+    greatest(
+      coalesce(used_average_day_cents, 0),
+      coalesce(used_average_week_cents, 0),
+      coalesce(used_average_month_cents, 0),
+      coalesce(used_average_quarter_cents, 0)
+    ),
+    0
+  ) AS highest_average, -- highest of the used averages of day, week, month and quarter, cents
+  page_rejection(used_cents, highest_average, sales_rank_drops_365_days) AS rejected_because -- NULL where it is worth it
+FROM deal;

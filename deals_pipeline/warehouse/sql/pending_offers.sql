@@ -1,0 +1,9 @@
+-- One row per survivor whose live offers are to be bought, best first, and of how many; `asked_at` is NULL for one whose
+-- offers never were.
+SELECT domain_id, asin, asked_at, used_since, count(*) OVER () AS pending
+FROM survivor
+WHERE
+  (offers_hold_from IS NULL OR offers_hold_from <= $now - to_minutes($offers_minutes))
+  AND (retry_at IS NULL OR retry_at <= $now)
+ORDER BY expected_profit DESC NULLS LAST, domain_id, asin
+LIMIT $limit;

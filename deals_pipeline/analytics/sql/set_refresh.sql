@@ -1,0 +1,24 @@
+-- When each deal's inputs are to be bought again: histories by the plan, offers after their interval, pages cost nothing.
+UPDATE deal_metrics
+SET
+  refresh_minutes = planned.minutes,
+  screened_next_try_at = deal_metrics.screened_inputs_at + to_minutes(
+    CASE deal_metrics.screened_stage
+      WHEN 'page' THEN 0
+      WHEN 'history' THEN coalesce(planned.minutes, $minutes_max)
+      ELSE $offers_minutes
+    END
+  )
+FROM (
+  SELECT
+    domain_id,
+    asin,
+    greatest(
+      $minutes_per_weight::DOUBLE / refresh_weight(screened, screened_stage, history_observed_at, expected_profit),
+      $minutes_min
+    ) AS planned_minutes,
+    CASE WHEN planned_minutes <= $minutes_max THEN ceil(planned_minutes)::INTEGER END AS minutes
+  FROM deal_metrics
+  WHERE refresh_weight(screened, screened_stage, history_observed_at, expected_profit) IS NOT NULL
+) AS planned
+WHERE planned.domain_id = deal_metrics.domain_id AND planned.asin = deal_metrics.asin;

@@ -18,7 +18,7 @@ from typing import Final
 
 from deals_pipeline.config.sections import TOKENS_MAX, Budget
 from deals_pipeline.keepa.requests import PAGES_MAX
-from deals_pipeline.token_bucket.model import TICK
+from deals_pipeline.token_bucket.model import TICK, BucketState
 from deals_pipeline.token_bucket.status import BucketStatus
 from deals_pipeline.work import (
     COST,
@@ -33,6 +33,7 @@ from deals_pipeline.work import (
     Unit,
     Wait,
     Work,
+    cost_of,
 )
 
 BATCH_MINUTES: Final = 5
@@ -40,6 +41,8 @@ BATCH_MINUTES: Final = 5
 RECHECK: Final = timedelta(minutes=5)
 """When to look again where nothing is known to happen before."""
 BACKOFF_MAX: Final = timedelta(hours=1)
+HEAD_SCAN_INTERVAL_MIN: Final = timedelta(minutes=3)
+"""The schedule may be a minute early; sooner than two minutes after a scan Keepa repeats its answers (D4)."""
 LONG_AGO: Final = datetime(2011, 1, 1, tzinfo=timezone.utc)
 
 
@@ -62,6 +65,29 @@ def plan(status: BucketStatus, backlog: Backlog, history: History, now: datetime
     if candidates:
         return Wait(now + RECHECK, f"{status.available} tokens are available, and no refill is foreseen")
     return Wait(desk.next_ready_at(Work) or now + RECHECK, "there is nothing to buy")
+
+
+def due_at(
+    status: BucketStatus, backlog: Backlog, history: History, now: datetime, budget: Budget, work: Work
+) -> tuple[datetime, ...]:
+    """Return from when on each item of a class may be asked for, tokens permitting, in the order of the backlog."""
+    desk = _Desk(status, backlog, history, now, budget)
+    return tuple(max(now, desk.ready_at(work, item)) for item in backlog.of(work))
+
+
+def interval_of(status: BucketStatus, backlog: Backlog, now: datetime, budget: Budget, work: Work) -> timedelta:
+    """Return the least time between two scans: head scans of one page take at most their part of the refill."""
+    return _Desk(status, backlog, History(), now, budget).interval(work)
+
+
+def spent_by_work(status: BucketStatus) -> Mapping[Work, int]:
+    """Return the tokens that each class of work spent in the window of the shares."""
+    return {work: status.spent_by_purpose.get(work.value, 0) for work in Work}
+
+
+def costs(state: BucketState) -> Mapping[Work, int]:
+    """Return the most that a page or product of each class can cost, by the bounds that calls have exceeded too."""
+    return {work: cost_of(work, state.bounds) for work in Work}
 
 
 @dataclass(frozen=True)
@@ -115,7 +141,7 @@ class _Desk:
 
     def next_ready_at(self, works: Iterable[Work]) -> datetime | None:
         """Return when the first item is ready that is not yet."""
-        times = (self._ready_at(work, item) for work in works for item in self.backlog.of(work) if self.share(work))
+        times = (self.ready_at(work, item) for work in works for item in self.backlog.of(work) if self.share(work))
         return min((time for time in times if time > self.now), default=None)
 
     @cached_property
@@ -156,7 +182,7 @@ class _Desk:
         return key, at
 
     def _ready(self, work: Work) -> Sequence[Scan | Product]:
-        items = (item for item in self.backlog.of(work) if self._ready_at(work, item) <= self.now)
+        items = (item for item in self.backlog.of(work) if self.ready_at(work, item) <= self.now)
         if work not in PRODUCTS_MAX:
             return sorted(items, key=_begun_then_oldest)
         if (first := next(items, None)) is None:
@@ -164,24 +190,24 @@ class _Desk:
         alike = (item for item in items if _go_together(first, item))
         return [first, *islice(alike, PRODUCTS_MAX[work] - 1)]
 
-    def _ready_at(self, work: Work, item: Scan | Product) -> datetime:
+    def ready_at(self, work: Work, item: Scan | Product) -> datetime:
         at = self.run_key(work, item)[1] if self.history.ended else LONG_AGO
         if isinstance(item, Scan) and item.completed_at and item.page == 0:
-            at = max(at, item.completed_at + self._interval(work))
+            at = max(at, item.completed_at + self.interval(work))
         return at
 
-    def _interval(self, work: Work) -> timedelta:
+    def interval(self, work: Work) -> timedelta:
         """Return the least time between two scans: head scans of one page take at most their part of the refill."""
         intervals = self.budget.intervals
         if work is Work.HEAD_SCAN:
             tokens = len(self.backlog.head_scans) * self.cost(work)
             minutes = tokens / (max(1, self.rate) * intervals.head_scan_percent_max / 100)
-            return max(intervals.head_scan, timedelta(minutes=minutes))
+            return max(intervals.head_scan, timedelta(minutes=minutes), HEAD_SCAN_INTERVAL_MIN)
         return intervals.full_scan
 
     def _head_scan_pages(self, scan: Scan) -> int:
         """Return how many pages a head scan's part of the refill since its last one pays for, at least one."""
-        since = self.now - scan.completed_at if scan.completed_at else self._interval(Work.HEAD_SCAN)
+        since = self.now - scan.completed_at if scan.completed_at else self.interval(Work.HEAD_SCAN)
         part = self.budget.intervals.head_scan_percent_max / 100 / len(self.backlog.head_scans)
         return max(1, int(part * self.rate * (since / TICK)) // self.cost(Work.HEAD_SCAN))
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, TypeAlias
 
-from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
-from deals_pipeline.keepa.selection import Domain
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest
+from deals_pipeline.keepa.selection import DealSelection, Domain
 from deals_pipeline.token_bucket.model import Lane
 
 
@@ -26,15 +26,26 @@ class Work(Enum):
         return Lane.RECENT if self in (Work.HEAD_SCAN, Work.FULL_SCAN) else Lane(self.value)
 
 
+_PAGE: Final = DealPageRequest(selection=DealSelection())
 _HISTORY: Final = ProductRequest(asins=("0000000000",), stats=365)
-_OFFERS: Final = ProductRequest(asins=("0000000000",), stats=365, offers=20, only_live_offers=True)
-COST: Final[Mapping[Work, int]] = {
-    Work.HEAD_SCAN: DealPageRequest.cost.high,
-    Work.FULL_SCAN: DealPageRequest.cost.high,
-    Work.HISTORY: _HISTORY.cost_per_asin.high,
-    Work.OFFERS: _OFFERS.cost_per_asin.high,
-    Work.BACKFILL: DealPageRequest.cost.high,
+_OFFERS: Final = ProductRequest(asins=("0000000000",), stats=365, offers=20, only_live_offers=True, update=1)
+_SELLER: Final = SellerRequest(seller_ids=("00000000",))
+_CALLS: Final[Mapping[Work, tuple[Request, ...]]] = {
+    Work.HEAD_SCAN: (_PAGE,),
+    Work.FULL_SCAN: (_PAGE,),
+    Work.HISTORY: (_HISTORY,),
+    Work.OFFERS: (_OFFERS, _SELLER),
+    Work.BACKFILL: (_PAGE,),
 }
+"""What is asked for each page or product: with live offers, the seller of the cheapest."""
+
+
+def cost_of(work: Work, bounds: Mapping[str, int]) -> int:
+    """Return the most that a page or product can cost, by the cost table and the bounds that calls have exceeded."""
+    return sum(max(call.cost.high, bounds.get(call.kind, 0)) for call in _CALLS[work])
+
+
+COST: Final[Mapping[Work, int]] = {work: cost_of(work, {}) for work in Work}
 """The most that a page or product can cost by the cost table."""
 PRODUCTS_MAX: Final = {Work.HISTORY: _HISTORY.asins_max, Work.OFFERS: _OFFERS.asins_max}
 

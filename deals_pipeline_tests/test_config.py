@@ -107,12 +107,14 @@ def test_floors_and_deficit_are_the_token_buckets_policy(tmp_path: Path) -> None
 def test_intervals_shares_and_retention_are_read(tmp_path: Path) -> None:
     toml = SMALL + (
         "[intervals]\nhead_scan_minutes = 7\nhead_scan_percent_max = 30\nfull_scan_minutes = 60\n"
+        "history_minutes = 90\noffers_minutes = 120\n"
         "[shares]\nfull_scan = 1\nhistory = 2\noffers = 3\nbackfill = 94\nwindow_hours = 2\n"
         "[retention]\nlanding_days = 9\nruns_days = 8\n"
     )
     settings = load(tmp_path, toml)
     intervals, shares = settings.budget.intervals, settings.budget.shares
     assert (intervals.head_scan, intervals.full_scan) == (timedelta(minutes=7), timedelta(hours=1))
+    assert (intervals.history, intervals.offers) == (timedelta(minutes=90), timedelta(hours=2))
     assert intervals.head_scan_percent_max == 30
     assert (shares.full_scan, shares.history, shares.offers, shares.backfill) == (1, 2, 3, 94)
     assert shares.window == timedelta(hours=2)

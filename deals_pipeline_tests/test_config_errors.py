@@ -174,6 +174,10 @@ WRONG: Final = (
         "intervals.history_minutes = 59: allowed is greater than or equal to 60",
     ),
     (
+        amount("intervals", "offers_minutes", "43201"),
+        "intervals.offers_minutes = 43201: allowed is less than or equal to 43200",
+    ),
+    (
         amount("intervals", "head_scan", "9"),
         "intervals.head_scan = 9: unknown; did you mean head_scan_minutes? allowed are",
     ),

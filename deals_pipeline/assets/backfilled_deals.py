@@ -5,17 +5,15 @@ from typing import Final
 
 import dagster as dg
 
-from deals_pipeline import __version__
 from deals_pipeline.assets.metadata import (
-    GROUP,
+    OF_OFFERS,
     OF_PRODUCTS,
-    OWNERS,
     bucket_metadata,
     coverage_metadata,
     outcome_metadata,
     table_metadata,
 )
-from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
+from deals_pipeline.assets.spending import SpendingConfig, buying, spending_asset
 from deals_pipeline.buying.outcome import StoppedBy
 from deals_pipeline.buying.shards import UnknownShard, read_shard, shard_named, shard_states
 from deals_pipeline.config import Settings
@@ -38,16 +36,7 @@ class BackfilledDealsConfig(SpendingConfig):
     """What a run may spend on a shard."""
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"keepa", "duckdb"},
-    code_version=__version__,
-    pool=POOL,
-    tags={"spends": "tokens"},
-    partitions_def=SHARDS,
-    output_required=False,
-)
+@spending_asset(partitions_def=SHARDS, output_required=False)
 def backfilled_deals(
     context: dg.AssetExecutionContext,
     config: BackfilledDealsConfig,
@@ -69,7 +58,7 @@ def backfilled_deals(
     context.instance.add_dynamic_partitions(SHARDS.name or "", [shard.key])
     with buying(context, config, token_bucket, keepa, warehouse) as buyer:
         outcome = read_shard(buyer, shard)
-    metadata = outcome_metadata(outcome, without=OF_PRODUCTS) | bucket_metadata(token_bucket.status())
+    metadata = outcome_metadata(outcome, without=OF_PRODUCTS | OF_OFFERS) | bucket_metadata(token_bucket.status())
     if outcome.stopped_by is StoppedBy.TOO_WIDE:
         halves = [half.key for half in shard.halves()]
         context.instance.add_dynamic_partitions(SHARDS.name or "", halves)

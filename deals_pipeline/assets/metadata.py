@@ -18,6 +18,7 @@ GROUP: Final = "deals"
 OWNERS: Final = ["team:deals"]
 OF_PAGES: Final = frozenset({"pages", "duplicates"})
 OF_PRODUCTS: Final = frozenset({"points", "products_missing"})
+OF_OFFERS: Final = frozenset({"offers", "sellers", "sellers_missing"})
 
 Metadata: TypeAlias = dict[str, MetadataValue[Any] | str | int | float]
 
@@ -35,7 +36,7 @@ def outcome_metadata(outcome: Outcome, *, without: frozenset[str]) -> Metadata:
 
 
 def coverage_metadata(coverage: object) -> Metadata:
-    """Return the share, 0 to 1, of what there is that is stored: listed deals, shards, histories of listed deals."""
+    """Return the share, 0 to 1, of what there is that is stored: listed deals, shards, histories, live offers."""
     return {"coverage": round(coverage, 4)} if isinstance(coverage, int | float) else {}
 
 

@@ -2,19 +2,17 @@
 
 import dagster as dg
 
-from deals_pipeline import __version__
 from deals_pipeline.assets.backfilled_deals import backfilled_deals
 from deals_pipeline.assets.metadata import (
-    GROUP,
+    OF_OFFERS,
     OF_PAGES,
-    OWNERS,
     bucket_metadata,
     coverage_metadata,
     outcome_metadata,
     table_metadata,
 )
 from deals_pipeline.assets.recent_deals import recent_deals
-from deals_pipeline.assets.spending import POOL, SpendingConfig, buying
+from deals_pipeline.assets.spending import SpendingConfig, buying, spending_asset
 from deals_pipeline.buying.histories import buy_histories
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
@@ -26,15 +24,7 @@ class PriceHistoryConfig(SpendingConfig):
     """What a run may spend on histories."""
 
 
-@dg.asset(
-    deps=[recent_deals, backfilled_deals],
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"keepa", "duckdb"},
-    code_version=__version__,
-    pool=POOL,
-    tags={"spends": "tokens"},
-)
+@spending_asset(deps=[recent_deals, backfilled_deals])
 def price_history(
     context: dg.AssetExecutionContext,
     config: PriceHistoryConfig,
@@ -53,5 +43,5 @@ def price_history(
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "price_history")
         ((covered,),) = connection.execute(statement("history_coverage")).fetchall()
-    told = outcome_metadata(outcome, without=OF_PAGES) | coverage_metadata(covered)
+    told = outcome_metadata(outcome, without=OF_PAGES | OF_OFFERS) | coverage_metadata(covered)
     return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)

@@ -3,17 +3,15 @@
 import dagster as dg
 from pydantic import Field
 
-from deals_pipeline import __version__
 from deals_pipeline.assets.metadata import (
-    GROUP,
+    OF_OFFERS,
     OF_PRODUCTS,
-    OWNERS,
     bucket_metadata,
     coverage_metadata,
     outcome_metadata,
     table_metadata,
 )
-from deals_pipeline.assets.spending import POOL, SpendingConfig, asked_at, buying
+from deals_pipeline.assets.spending import SpendingConfig, asked_at, buying, spending_asset
 from deals_pipeline.buying.feeds import Reading, read_feeds
 from deals_pipeline.config import ConfigError, RecentSelection, Settings
 from deals_pipeline.resources.keepa import KeepaResource
@@ -32,14 +30,7 @@ class RecentDealsConfig(SpendingConfig):
     selections: list[str] = Field(default=[], description="Names of [[recent]] in deals.toml; none means all.")
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"keepa", "duckdb"},
-    code_version=__version__,
-    pool=POOL,
-    tags={"spends": "tokens"},
-)
+@spending_asset()
 def recent_deals(
     context: dg.AssetExecutionContext,
     config: RecentDealsConfig,
@@ -60,7 +51,7 @@ def recent_deals(
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "recent_deal")
         covered = coverage(connection, settings.places.landing, settings.recent).numbers["coverage"]
-    told = outcome_metadata(outcome, without=OF_PRODUCTS) | coverage_metadata(covered)
+    told = outcome_metadata(outcome, without=OF_PRODUCTS | OF_OFFERS) | coverage_metadata(covered)
     return dg.MaterializeResult(metadata=told | bucket_metadata(token_bucket.status()) | table)
 
 

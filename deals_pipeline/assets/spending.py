@@ -1,13 +1,15 @@
-"""What the assets that spend tokens share: their run config, their buyer, and how a refusal fails the run."""
+"""What the assets that spend tokens share: declaration, run config, buyer, and how a refusal fails the run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 from pydantic import Field
 
+from deals_pipeline import __version__
+from deals_pipeline.assets.metadata import GROUP, OWNERS
 from deals_pipeline.buying.buyer import Allowance, Buyer
 from deals_pipeline.buying.outcome import Rejected
 from deals_pipeline.config import Mode
@@ -20,6 +22,26 @@ from deals_pipeline.token_bucket.reservation import BalanceUnknown
 POOL: Final = "keepa_api"
 """The pool of all assets that spend: with a limit of 1, two runs never spend at once."""
 WAIT_MINUTES_MAX: Final = 1440
+
+
+def spending_asset(
+    *,
+    deps: Sequence[dg.AssetsDefinition] = (),
+    partitions_def: dg.PartitionsDefinition | None = None,
+    output_required: bool = True,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Declare an asset that spends tokens: alone in its pool, and into the warehouse."""
+    return dg.asset(
+        deps=deps,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"keepa", "duckdb"},
+        code_version=__version__,
+        pool=POOL,
+        tags={"spends": "tokens"},
+        partitions_def=partitions_def,
+        output_required=output_required,
+    )
 
 
 class SpendingConfig(dg.Config):

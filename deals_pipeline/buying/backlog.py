@@ -1,18 +1,19 @@
 """What there is to buy, by the warehouse: what the planner decides on."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.feeds import Feed, feed_of
 from deals_pipeline.buying.histories import pending_histories
+from deals_pipeline.buying.offers import pending_offers, pending_sellers
 from deals_pipeline.buying.shards import SCAN_AGE_MAX, ShardState, shard_states
 from deals_pipeline.config import Settings
-from deals_pipeline.work import Backlog, Scan
+from deals_pipeline.work import Backlog, Product, Scan
 
-HISTORIES_SEEN_MAX: Final = 200
+PRODUCTS_SEEN_MAX: Final = 200
 """How many products a plan needs to see: more than one request takes."""
 
 
@@ -32,10 +33,18 @@ def survey(connection: DuckDBPyConnection, settings: Settings, now: datetime) ->
     backlog = Backlog(
         head_scans=[_head(feed) for feed in feeds],
         full_scans=[_full(feed, settings, now) for feed in feeds],
-        history=pending_histories(connection, now, intervals.history, HISTORIES_SEEN_MAX).products,
+        history=pending_histories(connection, now, intervals.history, PRODUCTS_SEEN_MAX).products,
+        offers=_offers(connection, now, intervals.offers),
         shards=[_shard(state, now) for state in shards if not state.is_complete],
     )
     return Survey(backlog, shards)
+
+
+def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:
+    """Return the products whose offers, or of whose chosen offer the seller is to be bought: the latter go first."""
+    sellers = (each.product for each in pending_sellers(connection, now, PRODUCTS_SEEN_MAX))
+    offers = (each.product for each in pending_offers(connection, now, interval, PRODUCTS_SEEN_MAX).survivors)
+    return tuple(dict.fromkeys((*sellers, *offers)))
 
 
 def _head(feed: Feed) -> Scan:

@@ -7,7 +7,7 @@ import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol, overload
+from typing import Final, Protocol, TypeAlias, overload
 
 from duckdb import DuckDBPyConnection
 from typing_extensions import assert_never
@@ -16,7 +16,7 @@ from deals_pipeline.buying.outcome import Outcome, Rejected, Stopped, StoppedBy,
 from deals_pipeline.clock import Clock
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.keepa.replies import Fatal, FatalCause, Page, Products, Retryable, Sellers, Throttled, TokenStatus
-from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest
 from deals_pipeline.landing import Landing, Scan, read
 from deals_pipeline.token_bucket.reservation import TokenBucket, TokenDeficit
 from deals_pipeline.warehouse.loading import Loaded, load, load_landed
@@ -27,6 +27,9 @@ RETRY_SECONDS: Final = 2.0
 """The wait before a second attempt; it doubles."""
 UNIT_TIME_MAX: Final = timedelta(minutes=5)
 """How long a unit goes on buying, so that nobody waits longer for the pool."""
+
+Purchase: TypeAlias = DealPageRequest | ProductRequest | SellerRequest
+"""What tokens are spent on."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -94,15 +97,15 @@ class Buyer:
     def buy(self, request: DealPageRequest, work: Work, scan: Scan) -> tuple[Page, Loaded]: ...
     @overload
     def buy(self, request: ProductRequest, work: Work) -> tuple[Products, Loaded]: ...
-    def buy(
-        self, request: DealPageRequest | ProductRequest, work: Work, scan: Scan | None = None
-    ) -> tuple[Page | Products, Loaded]:
+    @overload
+    def buy(self, request: SellerRequest, work: Work) -> tuple[Sellers, Loaded]: ...
+    def buy(self, request: Purchase, work: Work, scan: Scan | None = None) -> tuple[Page | Products | Sellers, Loaded]:
         """Buy an answer and load it; raises `Stopped` when that cannot be now, `Rejected` when it never can."""
         for attempt in range(ATTEMPTS_MAX):
             self._require_allowance(request)
             reply = self._send(request, work, scan)
             match reply:
-                case Page() | Products():
+                case Page() | Products() | Sellers():
                     return reply, self._load(request, reply)
                 case Throttled():
                     continue  # the bucket knows the balance now, or asks for it
@@ -112,8 +115,8 @@ class Buyer:
                     if attempt + 1 < ATTEMPTS_MAX:
                         self.clock.sleep(RETRY_SECONDS * 2**attempt)
                 case Fatal():
-                    raise Rejected(_advice(reply))
-                case Sellers() | TokenStatus():
+                    raise Rejected(_advice(request, reply))
+                case TokenStatus():
                     raise TypeError(f"{request.kind} was answered with {type(reply).__name__}")
                 case _ as never:
                     assert_never(never)
@@ -127,7 +130,7 @@ class Buyer:
         """Return what became of a unit that could not go on."""
         return self.outcome(stopped.by, str(stopped), stopped.retry_at)
 
-    def _require_allowance(self, request: DealPageRequest | ProductRequest) -> None:
+    def _require_allowance(self, request: Purchase) -> None:
         now, tokens_max = self.clock.now(), self._allowance.tokens_max
         if now >= self._allowance.until:
             raise Stopped(StoppedBy.TIME, "a unit is short, the next one goes on", now)
@@ -135,7 +138,7 @@ class Buyer:
             raise Stopped(StoppedBy.BUDGET, f"the {tokens_max} tokens of the unit are spent", now)
 
     def _send(
-        self, request: DealPageRequest | ProductRequest, work: Work, scan: Scan | None
+        self, request: Purchase, work: Work, scan: Scan | None
     ) -> Page | Products | Sellers | TokenStatus | Throttled | Retryable | Fatal:
         try:
             with (
@@ -150,7 +153,7 @@ class Buyer:
         except TokenDeficit as deficit:
             raise Stopped(StoppedBy.TOKENS, str(deficit), deficit.retry_at) from deficit
 
-    def _load(self, request: DealPageRequest | ProductRequest, reply: Page | Products) -> Loaded:
+    def _load(self, request: Purchase, reply: Page | Products | Sellers) -> Loaded:
         assert self._landing.latest is not None, "an answer lands before it is read"
         with self.warehouse.connect() as connection:
             loaded = load(connection, read(self._landing.latest))
@@ -161,8 +164,10 @@ class Buyer:
         return loaded
 
 
-def _advice(fatal: Fatal) -> str:
+def _advice(request: Purchase, fatal: Fatal) -> str:
     said = f"{fatal.cause.value}: {fatal.detail}"
     if fatal.cause is FatalCause.PAYMENT_REQUIRED:
         return f"{said}. Check KEEPA_API_KEY and the plan behind it"
-    return f"{said}. Check the selection in deals.toml that this run read"
+    if isinstance(request, DealPageRequest):
+        return f"{said}. Check the selection in deals.toml that this run read"
+    return f"{said}. No setting decides a request for a {request.kind}: look for a newer deals_pipeline"

@@ -6,7 +6,7 @@ from enum import Enum
 
 from typing_extensions import Self
 
-from deals_pipeline.keepa.requests import DealPageRequest, Request
+from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Request, SellerRequest
 from deals_pipeline.keepa.tokens import TokenObservation
 from deals_pipeline.warehouse.loading import Loaded
 
@@ -58,6 +58,9 @@ class Tally:
     duplicates: int = 0
     points: int = 0
     products_missing: int = 0
+    offers: int = 0
+    sellers: int = 0
+    sellers_missing: int = 0
     breaches: int = 0
     tokens_estimated: int = 0
     tokens_spent: int = 0
@@ -78,7 +81,10 @@ class Tally:
             quarantined=loaded.quarantined,
             duplicates=loaded.duplicates,
             points=loaded.points,
-            products_missing=len(loaded.missing),
+            products_missing=len(loaded.missing) if isinstance(request, ProductRequest) else 0,
+            offers=loaded.offers,
+            sellers=loaded.sellers,
+            sellers_missing=len(loaded.missing) if isinstance(request, SellerRequest) else 0,
             breaches=len(loaded.breaches),
             tokens_estimated=request.cost.high,
             tokens_spent=tokens.tokens_consumed,

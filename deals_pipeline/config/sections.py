@@ -52,6 +52,7 @@ class Intervals(Section):
     head_scan_percent_max: Annotated[Whole, Field(ge=1, le=100)] = 20
     full_scan_minutes: Annotated[Whole, Field(ge=10, le=10_080)] = 240
     history_minutes: Annotated[Whole, Field(ge=60, le=43_200)] = 1440
+    offers_minutes: Annotated[Whole, Field(ge=60, le=43_200)] = 1440
 
     @property
     def head_scan(self) -> timedelta:
@@ -67,6 +68,11 @@ class Intervals(Section):
     def history(self) -> timedelta:
         """The least time from one history of a product to the next, if its prices have moved since."""
         return timedelta(minutes=self.history_minutes)
+
+    @property
+    def offers(self) -> timedelta:
+        """How long the live offers of a product are fresh, if its used price does not move."""
+        return timedelta(minutes=self.offers_minutes)
 
 
 class Shares(Section):

@@ -11,17 +11,14 @@ from typing_extensions import assert_never
 from deals_pipeline.assets.backfilled_deals import SHARDS
 from deals_pipeline.buying.backlog import survey
 from deals_pipeline.buying.feeds import Reading
-from deals_pipeline.jobs import backfill_job, history_job, recent_deals_job
-from deals_pipeline.keepa.requests import DealPageRequest
-from deals_pipeline.planner import plan
+from deals_pipeline.jobs import backfill_job, history_job, offers_job, recent_deals_job
+from deals_pipeline.planner import costs, plan, spent_by_work
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
 from deals_pipeline.sensors.halting import LOCK_SECONDS_MAX, LOOK_SECONDS_MAX, halted_because
 from deals_pipeline.sensors.runs import IN_PROGRESS, UNIT_TAG, WAITING, ended_units, spending_runs
-from deals_pipeline.token_bucket.model import BucketState
 from deals_pipeline.token_bucket.reservation import BalanceUnknown
-from deals_pipeline.token_bucket.status import BucketStatus
 from deals_pipeline.warehouse.connection import WarehouseError
 from deals_pipeline.work import History, ProductUnit, ScanUnit, Unit, Wait, Work
 
@@ -30,10 +27,10 @@ READINGS: Final = {Work.HEAD_SCAN: Reading.HEAD, Work.FULL_SCAN: Reading.FULL}
 
 
 @dg.sensor(
-    jobs=[recent_deals_job, history_job, backfill_job],
+    jobs=[recent_deals_job, history_job, offers_job, backfill_job],
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Asks for the next unit of work when its tokens are there: scans, histories, shards, by their shares.",
+    description="Asks for the next unit when its tokens are there: scans, histories, offers, shards, by their shares.",
 )
 def planner_sensor(
     context: dg.SensorEvaluationContext,
@@ -88,6 +85,8 @@ def run_request(unit: Unit, now: datetime) -> dg.RunRequest:
         case ScanUnit():
             reading = {"reading": READINGS[unit.work].name, "selections": [unit.scan.key.partition("@")[0]]}
             return dg.RunRequest(run_key, _config("recent_deals", budget | reading), tags, recent_deals_job.name)
+        case ProductUnit(work=Work.OFFERS):
+            return dg.RunRequest(run_key, _config("live_offers", budget), tags, offers_job.name)
         case ProductUnit():
             return dg.RunRequest(run_key, _config("price_history", budget), tags, history_job.name)
         case _ as never:
@@ -104,18 +103,6 @@ def partition_changes(
     if old := sorted(there - wanted):
         changes.append(SHARDS.build_delete_request(old))
     return changes
-
-
-def spent_by_work(status: BucketStatus) -> Mapping[Work, int]:
-    """Return the tokens that each class of work spent in the window of the shares."""
-    return {work: status.spent_by_purpose.get(work.value, 0) for work in Work}
-
-
-def costs(state: BucketState) -> Mapping[Work, int]:
-    """Return the bounds that calls have exceeded, by class of work."""
-    page = state.bounds.get(DealPageRequest.kind, 0)
-    product = state.bounds.get("product", 0)
-    return {Work.HEAD_SCAN: page, Work.FULL_SCAN: page, Work.BACKFILL: page, Work.HISTORY: product}
 
 
 def _config(asset: str, config: Mapping[str, object]) -> dict[str, object]:

@@ -6,12 +6,14 @@ from typing import Final
 
 import dagster as dg
 
-from deals_pipeline.jobs import backfill_job, history_job, recent_deals_job, refresh_job
+from deals_pipeline.jobs import backfill_job, history_job, offers_job, recent_deals_job, refresh_job
 
 UNIT_TAG: Final = "deals_pipeline/unit"
 """Tag of a run that the planner asked for: which unit of work it is."""
-SPENDING_JOBS: Final = tuple(job.name for job in (recent_deals_job, history_job, backfill_job, refresh_job))
-SPENDING_ASSETS: Final = frozenset(dg.AssetKey(name) for name in ("recent_deals", "backfilled_deals", "price_history"))
+SPENDING_JOBS: Final = tuple(job.name for job in (recent_deals_job, history_job, offers_job, backfill_job, refresh_job))
+SPENDING_ASSETS: Final = frozenset(
+    dg.AssetKey(name) for name in ("recent_deals", "backfilled_deals", "price_history", "live_offers")
+)
 WAITING: Final = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 IN_PROGRESS: Final = (
     dg.DagsterRunStatus.STARTING,

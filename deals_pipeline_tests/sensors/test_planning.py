@@ -3,11 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
+from deals_pipeline.config import Intervals, Shares
+from deals_pipeline.keepa.requests import ProductRequest
+from deals_pipeline.planner import costs
 from deals_pipeline.schedules import cron_of
+from deals_pipeline.token_bucket.model import BucketState
+from deals_pipeline.work import Work
 from deals_pipeline_tests.dagster_world import DagsterWorld
 
 Make = Callable[..., DagsterWorld]
@@ -30,7 +36,7 @@ def asked(world: DagsterWorld) -> dg.RunRequest:
 
 
 def test_it_works_off_everything_cheapest_first_and_then_waits(make: Make) -> None:
-    world = make(refill_rate=60)
+    world = make(refill_rate=60, products=4_000)
     jobs = []
     while isinstance(request := planned(world), dg.RunRequest):
         jobs.append(request.job_name)
@@ -40,9 +46,8 @@ def test_it_works_off_everything_cheapest_first_and_then_waits(make: Make) -> No
     assert jobs[0] == "recent_deals_job", "a head scan first"
     assert set(jobs) == {"recent_deals_job", "history_job", "backfill_job"}
     assert "there is nothing to buy; next look at" in request
-    pending = "SELECT count(*) FROM deal LEFT JOIN product USING (domain_id, asin) WHERE product.asin IS NULL"
-    ((without_history,),) = world.rows(f"{pending} AND gone_at IS NULL")
-    assert without_history == 0
+    worth_one = "FROM page_screening LEFT JOIN product USING (domain_id, asin) WHERE rejected_because IS NULL"
+    assert world.rows(f"SELECT count(*) {worth_one} AND gone_at IS NULL AND product.asin IS NULL") == [(0,)]
     assert world.balance > 0
 
 
@@ -56,6 +61,42 @@ def test_what_it_asks_for_is_within_its_tokens(make: Make) -> None:
         ((asset, op),) = request.run_config["ops"].items()
         told = world.metadata(world.obey(request), asset)
         assert told["tokens_spent"] <= told["tokens_estimated"] <= op["config"]["tokens_max"]
+
+
+def test_it_asks_for_live_offers_of_what_survives_screening(make: Make) -> None:
+    """F27, F40: no unit twice, and none for what is fresh."""
+    world = make(refill_rate=60, products=4_000)
+    world.obey(asked(world))
+    config = {"ops": {"price_history": {"config": {"tokens_max": 40}}}}
+    world.execute("history_job", config, assets=["price_history", "deal_metrics"])
+    shares = Shares(full_scan=0, history=0, offers=100, backfill=0)
+    world = world.with_settings(replace(world.settings, budget=replace(world.settings.budget, shares=shares)))
+    keys = []
+    while isinstance(request := planned(world), dg.RunRequest):
+        assert request.job_name == "offers_job"
+        keys.append(request.run_key)
+        tokens_max = request.run_config["ops"]["live_offers"]["config"]["tokens_max"]
+        assert tokens_max % 13 == 0
+        told = world.metadata(world.obey(request), "live_offers")
+        assert 0 < told["tokens_spent"] <= told["tokens_estimated"] <= tokens_max
+        assert len(keys) < 5
+    assert len(keys) == len(set(keys)) > 0
+    left = world.rows("SELECT count(*) FROM survivor WHERE offers_hold_from IS NULL AND retry_at IS NULL")
+    assert left == [(0,)]
+    assert world.rows("SELECT count(*) FROM seller")[0][0] > 0
+
+
+def test_a_bound_that_live_offers_exceeded_raises_what_is_planned_for_them() -> None:
+    """F01: whatever hours the exceeding call had asked for."""
+    request = ProductRequest(asins=("B000000000",), offers=20, only_live_offers=True, update=17)
+    state = BucketState(bounds={request.kind: 19, "seller": 2})
+    assert costs(state) == {
+        Work.HEAD_SCAN: 5,
+        Work.FULL_SCAN: 5,
+        Work.HISTORY: 1,
+        Work.OFFERS: 21,
+        Work.BACKFILL: 5,
+    }
 
 
 def test_ten_ticks_ask_for_one_run(make: Make) -> None:
@@ -117,6 +158,22 @@ def test_the_schedule_asks_for_a_head_scan_at_each_of_its_ticks(make: Make) -> N
         assert request.run_config["ops"]["recent_deals"]["config"]["reading"] == "HEAD"
         world.obey(request)
         world.pass_time(minutes=15)
+
+
+def test_no_run_is_for_nothing_however_short_the_interval(make: Make) -> None:
+    """D4, F27."""
+    world = make(refill_rate=60, products=4_000)
+    budget = replace(world.settings.budget, intervals=Intervals(head_scan_minutes=1))
+    world = world.with_settings(replace(world.settings, budget=budget))
+    pages = []
+    for _ in range(5):
+        request = world.schedule()
+        world.pass_time(seconds=5)  # until the run starts
+        if isinstance(request, dg.RunRequest):
+            pages.append(world.metadata(world.obey(request), "recent_deals")["pages"])
+        world.pass_time(seconds=55)
+    assert len(pages) == 2
+    assert all(pages)
 
 
 def test_the_schedule_does_not_ask_twice_and_says_why(make: Make) -> None:

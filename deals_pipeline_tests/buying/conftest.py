@@ -1,0 +1,5 @@
+"""Fixtures of tests that buy."""
+
+from deals_pipeline_tests.warehouse.conftest import migrated, path, warehouse
+
+__all__ = ["migrated", "path", "warehouse"]

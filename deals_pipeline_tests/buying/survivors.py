@@ -1,0 +1,33 @@
+"""What screening tells, written straight into its table: tests of what is bought need none of the analytics."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+
+def screen(
+    connection: DuckDBPyConnection,
+    profits: Mapping[str, int | None],
+    at: datetime,
+    *,
+    screened: str = "survives",
+    stage: str = "history",
+) -> None:
+    """Screen the deals of the United States with these ASINs; `profits` are their expected profits in cents."""
+    for asin, profit in profits.items():
+        connection.execute(
+            "INSERT OR REPLACE INTO deal_metrics BY NAME SELECT 1 AS domain_id, $asin AS asin, $profit AS "
+            "expected_profit, $screened AS screened, $stage AS screened_stage, $at::TIMESTAMPTZ AS screened_inputs_at, "
+            "$at::TIMESTAMPTZ AS screened_next_try_at, 'test' AS code_version",
+            {"asin": asin, "profit": profit, "screened": screened, "stage": stage, "at": at},
+        )
+
+
+def move_used_price(connection: DuckDBPyConnection, at: datetime, asins: Sequence[str]) -> None:
+    """Let the used prices of listed deals have moved."""
+    connection.execute(
+        "UPDATE recent_deal SET current_since = current_since[:2] || [$at::TIMESTAMPTZ] || current_since[4:] "
+        "WHERE list_contains($asins, asin)",
+        {"at": at, "asins": list(asins)},
+    )

@@ -13,6 +13,7 @@ from dotenv import load_dotenv
 from deals_pipeline.config import ConfigError, Mode, Settings, load_settings
 from deals_pipeline.demo import run_demo
 from deals_pipeline.home import HOST, Dev, HomeInUse, environment, prepare, take
+from deals_pipeline.status import StateUnknown, tell
 
 PORT_MAX: Final = 65_535
 STANDARD_INPUT: Final = 0
@@ -21,14 +22,17 @@ QUIET: Final = "ignore:Function `dev_command` is superseded"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; return the exit status: 1 where the home or the port is taken, 2 for bad input."""
+    """Do what the command line says; return the exit status.
+
+    1 where the home or the port is taken, or the pipeline has stopped; 2 for bad input; 3 where the state is not known.
+    """
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
-    except (ConfigError, HomeInUse, PortTaken) as refused:
+    except (ConfigError, HomeInUse, PortTaken, StateUnknown) as refused:
         print(f"deals_pipeline: {refused}", file=sys.stderr)
-        return 2 if isinstance(refused, ConfigError) else 1
+        return next(status for kind, status in EXIT_STATUS.items() if isinstance(refused, kind))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help=text, description=f"{text}.")
     demo.set_defaults(run=_demo)
 
+    text = "say how the pipeline stands, and whether it progresses; it spends nothing, and may be asked at any time"
+    status = commands.add_parser("status", help=text, description=f"{text}.", epilog=STATUS_MEANS)
+    status.set_defaults(run=_status)
+
     text = "run Dagster with its web page, until Ctrl-C; one at a time in a home"
     dev = commands.add_parser("dev", help=text, description=f"{text}.")
     dev.add_argument("--port", type=_port, default=3000, help=f"port on {HOST}, 3000 if not given")
@@ -53,6 +61,13 @@ def parser() -> argparse.ArgumentParser:
 
 class PortTaken(Exception):
     """The web page cannot be served on a port; the message says why."""
+
+
+EXIT_STATUS: Final = {HomeInUse: 1, PortTaken: 1, ConfigError: 2, StateUnknown: 3}
+STATUS_MEANS: Final = (
+    "Exit status: 0 it progresses, or waits for tokens as foreseen; 1 it has stopped, the reason is the last line, or "
+    "nothing was bought yet; 2 the settings are wrong; 3 the warehouse or the ledger cannot be looked at."
+)
 
 
 def run_dagster(settings: Settings, port: int) -> NoReturn:
@@ -82,6 +97,12 @@ def _demo(_: argparse.Namespace) -> int:
     settings = load_settings()
     _prepared(settings)
     return run_demo(settings)
+
+
+def _status(_: argparse.Namespace) -> int:
+    progresses, lines = tell(load_settings())
+    print("\n".join(lines))
+    return 0 if progresses else 1
 
 
 def _prepared(settings: Settings) -> Path:

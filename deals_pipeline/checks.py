@@ -16,6 +16,7 @@ from deals_pipeline.assets.recent_deals import recent_deals
 from deals_pipeline.config import Settings
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
+from deals_pipeline.state import gather, progress
 from deals_pipeline.warehouse import quality
 from deals_pipeline.warehouse.quality import Finding
 
@@ -50,6 +51,10 @@ def _ledger_agreement(connection: DuckDBPyConnection, bucket: TokenBucketResourc
     return quality.ledger_agreement(connection, bucket.ledger, window, is_shared=is_shared)
 
 
+def _progresses(connection: DuckDBPyConnection, bucket: TokenBucketResource, settings: Settings) -> Finding:
+    return progress(gather(connection, bucket.ledger, settings, bucket.clock.now()))
+
+
 CHECKS: Final = (
     _check(
         deals,
@@ -78,6 +83,13 @@ CHECKS: Final = (
         "A deal was seen, or a scan came to its end, within twice the time between full scans.",
         dg.AssetCheckSeverity.ERROR,
         _freshness,
+    ),
+    _check(
+        recent_deals,
+        "progresses",
+        "What may be expected of the tokens comes: answers, full scans, and tokens are spent, not lost or refused.",
+        dg.AssetCheckSeverity.ERROR,
+        _progresses,
     ),
     _check(
         recent_deals,

@@ -92,6 +92,9 @@ class Ledger(Protocol):
     def record(self, since: datetime) -> Record:
         """Return what was recorded since a time."""
 
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        """Return what each observation since a time told, oldest first."""
+
     def lease(self, run_id: str) -> AbstractContextManager[Lease]:
         """Hold a run's lease while the block lasts: a lock that dies with the process.
 

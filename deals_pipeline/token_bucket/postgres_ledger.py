@@ -23,7 +23,7 @@ from deals_pipeline.token_bucket.ledger import (
     held_elsewhere,
     require_account,
 )
-from deals_pipeline.token_bucket.model import BucketState
+from deals_pipeline.token_bucket.model import BucketState, Flow
 from deals_pipeline.token_bucket.postgres_server import Connection, DemandsRetry, PostgresServer
 from deals_pipeline.token_bucket.processes import HeldLeases, SharedConnection
 from deals_pipeline.token_bucket.tables import Cursor, Tables, Times, Trimming
@@ -71,6 +71,10 @@ class PostgresLedger:
         """Return what was recorded since a time."""
         return self._retrying(partial(self._record, since))
 
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        """Return what each observation since a time told, oldest first."""
+        return self._retrying(partial(self._flows, since))
+
     def lease(self, run_id: str) -> AbstractContextManager[Lease]:
         """Hold a run's lease while the block lasts: a lock of a session of its own, which dies with the process.
 
@@ -114,6 +118,10 @@ class PostgresLedger:
     def _record(self, since: datetime) -> Record:
         with self._reading() as tables:
             return tables.record(since)
+
+    def _flows(self, since: datetime) -> tuple[Flow, ...]:
+        with self._reading() as tables:
+            return tables.flows(since)
 
     def _dead_leases(self) -> tuple[Lease, ...]:
         with self._writing() as (tables, _), self._server.errors_named:

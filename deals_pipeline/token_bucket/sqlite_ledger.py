@@ -24,7 +24,7 @@ from deals_pipeline.token_bucket.ledger import (
     require_account,
 )
 from deals_pipeline.token_bucket.lock_files import LockFile, LockFiles
-from deals_pipeline.token_bucket.model import BucketState
+from deals_pipeline.token_bucket.model import BucketState, Flow
 from deals_pipeline.token_bucket.processes import HeldLeases, SharedConnection
 from deals_pipeline.token_bucket.sqlite_file import SqliteFile
 from deals_pipeline.token_bucket.tables import Tables, Times, Trimming
@@ -81,6 +81,11 @@ class SqliteLedger:
         """Return what was recorded since a time."""
         with self._reading() as tables:
             return tables.record(since)
+
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        """Return what each observation since a time told, oldest first."""
+        with self._reading() as tables:
+            return tables.flows(since)
 
     def lease(self, run_id: str) -> AbstractContextManager[Lease]:
         """Hold a run's lease while the block lasts: a lock that dies with the process.

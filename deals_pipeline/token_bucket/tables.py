@@ -60,6 +60,12 @@ SELECT_FLOW: Final = """
     FROM token_flow
     WHERE account = ? AND observed_at >= ?
 """
+SELECT_FLOWS: Final = """
+    SELECT observed_at, tokens_left, refill_rate, left_tokens, lost_tokens
+    FROM token_flow
+    WHERE account = ? AND observed_at >= ?
+    ORDER BY observed_at
+"""
 SELECT_THROTTLED: Final = """
     SELECT coalesce(sum(answers), 0) FROM token_throttle WHERE account = ? AND throttled_at >= ?
 """
@@ -195,6 +201,11 @@ class Tables:
             lost=int(lost),
             throttled=int(throttled),
         )
+
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        """Return what each observation since a time told, oldest first."""
+        rows = self.execute(SELECT_FLOWS, (self.account, self.times.write(since))).fetchall()
+        return tuple(Flow(self.times.read(observed_at), *map(int, row)) for observed_at, *row in rows)
 
     def leases(self) -> tuple[Lease, ...]:
         """Return the registered leases, oldest first."""

@@ -5,7 +5,7 @@ Where two records tell the same thing, a check compares them instead of trusting
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -35,6 +35,21 @@ class Finding:
     passed: bool
     detail: str
     numbers: Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The last signs of the watched feed, `None` where there is none; times are Keepa's clock.
+
+    `last_complete` is of the selection that was read to its end last, `oldest_complete` of the one furthest behind,
+    unless one never was. `first_answer` is by our clock.
+    """
+
+    last_seen: datetime | None
+    last_update: datetime | None
+    last_complete: datetime | None
+    oldest_complete: datetime | None
+    first_answer: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,12 @@ def coverage(connection: DuckDBPyConnection, landing: Path, selections: Sequence
     )
 
 
+def signs(connection: DuckDBPyConnection, selections: Sequence[RecentSelection]) -> Signs:
+    """Return when the feed was last heard of."""
+    row, _ = _row(connection, "check_freshness", versions=[selection.version for selection in selections])
+    return Signs(**{name: at and at.astimezone(timezone.utc) for name, at in row.items()})
+
+
 def freshness(
     connection: DuckDBPyConnection, selections: Sequence[RecentSelection], interval: timedelta, now: datetime
 ) -> Finding:
@@ -91,13 +112,13 @@ def freshness(
     A scan that came to its end counts too: it tells something even where nothing is listed (F34); before there is
     either, the first answer does. `full_scan_hours` is that of the selection whose last complete scan is the oldest.
     """
-    row, _ = _row(connection, "check_freshness", versions=[selection.version for selection in selections])
-    signs = [at for at in (row["last_seen"], row["last_complete"]) if at] or [row["first_answer"]]
-    age, allowed = _hours(max(signs), now), 2 * interval / HOUR
+    found = signs(connection, selections)
+    newest = max((at for at in (found.last_seen, found.last_complete) if at), default=found.first_answer)
+    age, allowed = _hours(newest, now), 2 * interval / HOUR
     numbers = {
-        "sighting_hours": _hours(row["last_seen"], now),
-        "update_hours": _hours(row["last_update"], now),
-        "full_scan_hours": _hours(row["oldest_complete"], now),
+        "sighting_hours": _hours(found.last_seen, now),
+        "update_hours": _hours(found.last_update, now),
+        "full_scan_hours": _hours(found.oldest_complete, now),
     }
     if age is None:
         return Finding(True, "nothing was bought yet", numbers)

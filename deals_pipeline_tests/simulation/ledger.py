@@ -19,7 +19,7 @@ class MemoryLedger:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.state = BucketState()
         self.settlements: list[Settlement] = []
-        self.flows: list[Flow] = []
+        self.observed: list[Flow] = []
         self.throttled: list[tuple[datetime, int]] = []
         self._now = now
 
@@ -28,7 +28,7 @@ class MemoryLedger:
         outcome = change(self.state, now)
         self.state = outcome.state
         self.settlements += outcome.settlements
-        self.flows += outcome.flows
+        self.observed += outcome.flows
         if outcome.throttled:
             self.throttled.append((now, outcome.throttled))
         return outcome.result
@@ -50,13 +50,16 @@ class MemoryLedger:
             for settlement in self.settlements
             if settlement.resolved_at >= since
         )
-        flows = [flow for flow in self.flows if flow.observed_at >= since]
+        flows = [flow for flow in self.observed if flow.observed_at >= since]
         return Record(
             spends=tuple(spends),
             left=sum(flow.left for flow in flows),
             lost=sum(flow.lost for flow in flows),
             throttled=sum(count for at, count in self.throttled if at >= since),
         )
+
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        return tuple(flow for flow in self.observed if flow.observed_at >= since)
 
     @contextmanager
     def lease(self, run_id: str) -> Iterator[Lease]:
@@ -106,6 +109,9 @@ class ProcessLedger:
 
     def record(self, since: datetime) -> Record:
         return self._shared.record(since)
+
+    def flows(self, since: datetime) -> tuple[Flow, ...]:
+        return self._shared.flows(since)
 
     def lease(self, run_id: str) -> AbstractContextManager[Lease]:
         return self._shared.lease(run_id)

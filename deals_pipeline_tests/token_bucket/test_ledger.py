@@ -222,6 +222,16 @@ def test_flows_and_throttled_answers_are_summed_over_the_window(place: Place) ->
     assert ledger.record(after).throttled == 0
 
 
+def test_flows_are_told_one_by_one_oldest_first(place: Place) -> None:
+    """F23: how the balance went, of this account alone."""
+    ledger = place.open()
+    first, second = flow(START, left=10, lost=1), flow(START + timedelta(hours=1), left=-3)
+    write(ledger, flows=(second, flow(START - timedelta(microseconds=1), left=900)))
+    write(ledger, flows=(first,))
+    write(place.open(account=OTHER_ACCOUNT), flows=(flow(START, left=7),))
+    assert place.open().flows(START) == (first, second)
+
+
 def test_everything_of_a_settlement_is_kept(place: Place) -> None:
     write(place.open(), settlement("hold-1", START + timedelta(seconds=9)))
     ((row,),) = place.execute("SELECT count(*) FROM token_settlement WHERE resolved_at > reserved_at")

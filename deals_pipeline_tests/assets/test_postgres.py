@@ -8,6 +8,8 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from deals_pipeline.state import progress
+from deals_pipeline.status import lines, look
 from deals_pipeline_tests.dagster_world import DagsterWorld
 from deals_pipeline_tests.token_bucket.served_postgres import MISSING, PASSWORD, postgres_served, server_binaries
 
@@ -28,6 +30,7 @@ def test_the_main_job_spends_from_a_ledger_in_postgres_whose_password_shows_nowh
         one, other = here.execute("refresh_job"), there.execute("refresh_job")
         status = here.status()
         watched = here.sensor("deficit_sensor")
+        state = look(here.settings)
     assert one.success
     assert other.success
     assert sum(status.spent_by_purpose.values()) == world.spent
@@ -35,5 +38,6 @@ def test_the_main_job_spends_from_a_ledger_in_postgres_whose_password_shows_nowh
     assert there.metadata(other, "recent_deals")["stopped_by"] == "tokens"
     assert isinstance(watched, dg.SkipReason)
     events = [str(event) for run in world.instance.get_runs() for event in world.instance.all_logs(run.run_id)]
-    said = "".join([*events, *capfd.readouterr(), str(watched)])
+    assert sum(state.bucket.spent_by_purpose.values()) == sum(state.hours[-1].spent.values()) == world.spent
+    said = "".join([*events, *capfd.readouterr(), str(watched), *lines(state, progress(state))])
     assert PASSWORD not in said

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
 from deals_pipeline.config import load_settings
@@ -204,7 +203,15 @@ def test_what_was_paid_for_and_not_loaded_is_loaded_by_the_next_run_at_no_cost(m
 def test_every_materialization_says_that_the_simulator_served(make: Make) -> None:
     world = make()
     result = world.execute("refresh_job")
-    for asset in ("recent_deals", "price_history", "deals", "published_deals"):
-        assert world.metadata(result, asset)["mode"] == "simulated"
-    assert world.instance.get_runs()[0].tags["deals_pipeline/mode"] == "simulated"
-    assert isinstance(result, dg.ExecuteInProcessResult)
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
+    assert made >= {"recent_deals", "price_history", "deals", "published_deals"}
+    assert {world.metadata(result, asset)["mode"] for asset in made} == {"simulated"}
+    (run,) = world.instance.get_runs()
+    assert run.tags["deals_pipeline/mode"] == "simulated"
+    published = world.metadata(result, "published_deals")
+    assert published["histories_written"] == 1
+    assert published["price_history_US_bytes"] > 0
+    assert Path(published["price_history_US"]) == world.settings.places.published / "price_history" / "US.parquet"
+    columns = {column.name: column.description for column in published["dagster/column_schema"].columns}
+    assert columns["used_cents"]
+    assert columns["expected_profit"]

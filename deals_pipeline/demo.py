@@ -9,20 +9,26 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from deals_pipeline.analytics.best_deals import BestDeal, best_deals, money, why
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.config import Mode, Settings
 from deals_pipeline.home import environment
+from deals_pipeline.state import gather
 from deals_pipeline.token_bucket.ledger import account_of
 from deals_pipeline.token_bucket.ledgers import open_ledger
 from deals_pipeline.token_bucket.model import Lane
-from deals_pipeline.token_bucket.status import BucketStatus, status
 from deals_pipeline.warehouse.connection import connect
-from deals_pipeline.warehouse.statements import statement
 
 MODULE: Final = ("-m", "deals_pipeline.definitions")
 SHOWN: Final = 5
 TITLE_CHARACTERS_MAX: Final = 44
-CENTS: Final = 100
+RUN_CONFIG: Final = """\
+# What the demo spends on histories, so that of a small plan's 300 tokens live offers get some too.
+ops:
+  price_history:
+    config:
+      tokens_max: 180
+"""
 
 
 def run_demo(settings: Settings) -> int:
@@ -30,7 +36,9 @@ def run_demo(settings: Settings) -> int:
     began = time.monotonic()
     served = settings.api_url or "the simulator; nothing here is real"
     print(f"{'Live' if settings.mode is Mode.LIVE else 'No KEEPA_API_KEY'}: asking {served}.\n", flush=True)
-    commands = [["job", "execute", *MODULE, "-j", "refresh_job"]]
+    config = settings.places.dagster_home / "demo.yaml"
+    config.write_text(RUN_CONFIG)
+    commands: list[list[str | Path]] = [["job", "execute", *MODULE, "-j", "refresh_job", "-c", config]]
     if settings.backfill:
         shard = settings.backfill[0].shards()[0].key
         commands.insert(0, ["asset", "materialize", *MODULE, "--select", "backfilled_deals", "--partition", shard])
@@ -43,8 +51,9 @@ def run_demo(settings: Settings) -> int:
     return 0
 
 
-def _dagster(settings: Settings, command: Sequence[str]) -> int:
-    print(f"$ dagster {' '.join(command)}", flush=True)
+def _dagster(settings: Settings, command: Sequence[str | Path]) -> int:
+    words = " ".join(str(_shown(each)) if isinstance(each, Path) else each for each in command)
+    print(f"$ dagster {words}", flush=True)
     quiet = ["-W", "ignore", "-m", "dagster"]
     result = subprocess.run(  # noqa: S603 - our own command, and no `.env` where it works
         [sys.executable, *quiet, *command],
@@ -53,47 +62,58 @@ def _dagster(settings: Settings, command: Sequence[str]) -> int:
         check=False,
     )
     if result.returncode:
-        print(f"deals_pipeline: dagster {' '.join(command)}: exit status {result.returncode}", file=sys.stderr)
+        print(f"deals_pipeline: dagster {words}: exit status {result.returncode}", file=sys.stderr)
     print(flush=True)
     return result.returncode
 
 
 def _report(settings: Settings) -> list[str]:
-    with connect(settings.places.warehouse) as connection:
-        found = connection.sql(statement("summary")).to_arrow_table().to_pylist()[0]
-        drops = connection.execute(statement("largest_drops"), {"limit": SHOWN}).fetchall()
-    bucket = _bucket(settings)
+    clock = SystemClock()
+    with (
+        closing(open_ledger(settings.places.ledger, account_of(settings.key), clock)) as ledger,
+        connect(settings.places.warehouse) as connection,
+    ):
+        state = gather(connection, ledger, settings, clock.now())
+        best = best_deals(connection, SHOWN)
+    counts, screening, bucket = state.counts, state.screening, state.bucket
     spent = ", ".join(f"{tokens} {name.replace('_', ' ')}" for name, tokens in bucket.spent_by_purpose.items())
     again_at = bucket.affordable_at[Lane.RECENT]
+    rejected = ", ".join(f"{each.deals} {each.reason}" for each in screening.rejections)
+    worth, live, more = screening.worth_buying, *(screening.survivors.get(stage, 0) for stage in ("offers", "page"))
     lines = [
-        f"Found   {found['deals_listed']} deals, {found['deals_backfilled']} of them only by the backfill; "
-        f"{found['products']} with their history, {found['points']:,} points".replace(",", " "),
-        f"Tokens  {sum(bucket.spent_by_purpose.values())} spent lately ({spent}); {bucket.available} left, "
+        f"Found   {counts.listed} deals, {counts.backfilled} of them only by the backfill; "
+        f"{counts.histories} with their history, {counts.points:,} points".replace(",", " "),
+        f"Tokens  {state.spent_today} spent today ({spent}); {bucket.available} left, "
         f"{bucket.refill_rate} come a minute" + (f", the next at {again_at:%H:%M:%S} UTC" if again_at else ""),
+        f"Worth   {worth} deals are worth buying, {live} of them by a live offer; {more} others wait for their history",
+        f"Not     {screening.rejected} deals: {rejected or 'none'}",
         "",
-        f"{'Largest drops of what sells':<{TITLE_CHARACTERS_MAX}}  used now  90-day avg  drop  rank drops, 30 days",
+        f"{'Best expected profit':<{TITLE_CHARACTERS_MAX}}     buy    list  profit    ROI  confidence",
     ]
-    for _, title, used, average, percent, rank_drops in drops:
-        shown = "".join(each if each.isprintable() else " " for each in title or "")[:TITLE_CHARACTERS_MAX]
-        money = f"{used / CENTS:8.2f}  {average / CENTS if average else 0:10.2f}"
-        lines.append(f"{shown:<{TITLE_CHARACTERS_MAX}}  {money}  {percent or 0:3} %  {rank_drops:19}")
+    for deal in best:
+        prices = "".join(f"{money(cents):>8}" for cents in (deal.price_now, deal.list_price_estimate, deal.profit))
+        lines.append(f"{_title(deal):<{TITLE_CHARACTERS_MAX}}{prices}  {deal.roi:5.0%}  {deal.sale_confidence:10.0%}")
+    if best:
+        lines += ["", f"Why {_title(best[0])} ({best[0].asin}):", *(f"  {sentence}" for sentence in why(best[0]))]
     places = settings.places
     files: list[tuple[str, Path]] = [
-        ("warehouse", places.warehouse),
-        ("for readers", places.published / "deals.parquet"),
+        ("the page", places.published / "deals_report.html"),
+        ("for programs", places.published / "deals.parquet"),
         ("", places.published / "deals.csv"),
+        ("", places.published / "price_history"),
+        ("warehouse", places.warehouse),
         ("raw answers", places.landing),
     ]
-    lines += ["", *(f"{name:<12}{_shown(path)}" for name, path in files)]
-    lines += ["", f"To look inside: duckdb -readonly {_shown(places.warehouse)}, and in it: FROM deal LIMIT 10;"]
+    lines += ["", *(f"{name:<14}{_shown(path)}" for name, path in files)]
+    lines += [
+        "",
+        f"To look inside: duckdb -readonly {_shown(places.warehouse)}, and in it: FROM deal_metrics LIMIT 10;",
+    ]
     return lines
 
 
-def _bucket(settings: Settings) -> BucketStatus:
-    clock = SystemClock()
-    with closing(open_ledger(settings.places.ledger, account_of(settings.key), clock)) as ledger:
-        state, now = ledger.read()
-        return status(state, ledger.record(now - settings.budget.shares.window), settings.budget.policy, now)
+def _title(deal: BestDeal) -> str:
+    return "".join(each if each.isprintable() else " " for each in deal.title or deal.asin)[:TITLE_CHARACTERS_MAX]
 
 
 def _shown(path: Path) -> Path:

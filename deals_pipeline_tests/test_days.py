@@ -6,7 +6,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from deals_pipeline.buying import buyer
+from deals_pipeline.config import Intervals
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.landing import Landing, landed_files
 from deals_pipeline.sensors import planning
@@ -23,7 +24,9 @@ from deals_pipeline.simulator.faults import Fault, Faults
 from deals_pipeline.token_bucket.reservation import Reservation
 from deals_pipeline_tests.dagster_world import DagsterWorld
 
-HOURS: Final = float(os.environ.get("VIRTUAL_HOURS") or 6)
+HOURS: Final = float(os.environ.get("VIRTUAL_HOURS") or 3)
+FULL_SCAN_MINUTES: Final = min(Intervals().full_scan_minutes, round(HOURS * 60 / 4))
+"""A short time has several cycles too."""
 SEED: Final = int(os.environ.get("SEED") or 1)
 TICK: Final = timedelta(minutes=3)
 """Sensors tick more often; this is enough, and harder."""
@@ -100,7 +103,7 @@ def obey(world: DagsterWorld, request: dg.RunRequest, diary: Diary) -> None:
     failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
     assert all("Crash" in str(error) for error in failures), failures
     diary.crashed += bool(failures)
-    for asset in ("recent_deals", "price_history", "backfilled_deals"):
+    for asset in ("recent_deals", "price_history", "live_offers", "backfilled_deals"):
         if told := world.metadata(result, asset):
             diary.stopped[told["stopped_by"]] += 1
 
@@ -125,6 +128,8 @@ def exposed(world: DagsterWorld) -> frozenset[str]:
 @pytest.fixture
 def world(make: Callable[..., DagsterWorld], monkeypatch: pytest.MonkeyPatch) -> DagsterWorld:
     made = make(faults=Faults(SEED, KINDS, 0.05))
+    budget = replace(made.settings.budget, intervals=Intervals(full_scan_minutes=FULL_SCAN_MINUTES))
+    made = made.with_settings(replace(made.settings, budget=budget))
     ended: dict[str, datetime] = {}
     monkeypatch.setattr(
         planning, "ended_units", lambda _instance, since: {k: at for k, at in ended.items() if at >= since}

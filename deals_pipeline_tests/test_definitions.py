@@ -12,8 +12,8 @@ from deals_pipeline.definitions import defs
 from deals_pipeline_tests.dagster_world import ROOT
 
 GRAPH = defs.resolve_asset_graph()
-SPENDING = {"recent_deals", "backfilled_deals", "price_history"}
-ASSETS = SPENDING | {"deals", "published_deals"}
+SPENDING = {"recent_deals", "backfilled_deals", "price_history", "live_offers"}
+ASSETS = SPENDING | {"deals", "deal_metrics", "published_deals", "deals_report"}
 WATCHED = """
 import sys
 
@@ -56,7 +56,7 @@ def test_a_wrong_setting_is_said_when_the_definitions_load(tmp_path: Path) -> No
     assert result.stderr.splitlines()[-1].startswith(f"deals_pipeline.config.values.ConfigError: {toml}: ")
 
 
-def test_the_assets_are_the_five() -> None:
+def test_the_assets_are_the_eight() -> None:
     assert {key.to_user_string() for key in GRAPH.get_all_asset_keys()} == ASSETS
 
 
@@ -73,7 +73,7 @@ def test_every_asset_says_what_it_is(name: str) -> None:
 
 def test_everything_that_runs_holds_the_lease_of_its_run() -> None:
     """F17: a run without a living lease is dead, so that every step requires the resource that takes it."""
-    for name in ("recent_deals_job", "history_job", "backfill_job", "refresh_job", "housekeeping_job"):
+    for name in ("recent_deals_job", "history_job", "offers_job", "backfill_job", "refresh_job", "housekeeping_job"):
         job = defs.resolve_job_def(name)
         for node in job.graph.node_defs:
             assert isinstance(node, dg.OpDefinition)
@@ -96,5 +96,5 @@ def test_guards_and_schedules_run_by_default() -> None:
 
 def test_every_check_has_a_description() -> None:
     keys = GRAPH.asset_check_keys
-    assert len(keys) == 9
+    assert len(keys) == 10
     assert all(len((GRAPH.get_check_spec(key).description or "").split()) > 4 for key in keys)

@@ -11,8 +11,10 @@ import pytest
 from deals_pipeline.config import load_settings
 from deals_pipeline.config.environment import VARIABLES
 from deals_pipeline.definitions import defs
+from deals_pipeline.resources.keepa import SIMULATED_REFILL_RATE
 from deals_pipeline.simulator.__main__ import parser
 from deals_pipeline.simulator.server import Call
+from deals_pipeline.token_bucket.model import CAPACITY_TICKS
 from deals_pipeline_tests.simulator.services import make_service
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +53,10 @@ def test_the_simulator_serves_what_it_says() -> None:
     options = parser().parse_args([])
     assert f"{options.products:,} products".replace(",", " ") in README
     assert f"{options.refill_rate} tokens a minute" in README
+
+
+def test_the_demo_has_the_simulated_tokens_that_it_says() -> None:
+    assert f"{CAPACITY_TICKS * SIMULATED_REFILL_RATE} simulated tokens" in README
 
 
 def test_the_jobs_it_names_are_the_jobs_that_there_are() -> None:

@@ -46,9 +46,18 @@ def test_the_demo_says_what_it_found_and_leaves_what_it_says(tmp_path: Path) -> 
         assert warehouse.sql("SELECT count(*) FROM product").fetchall() == [(histories,)]
         ((tokens,),) = warehouse.sql("SELECT sum(tokens_consumed) FROM landed_file").fetchall()
         assert f"Tokens  {tokens} spent" in said
+        worth = warehouse.sql(
+            "SELECT count(*), arg_max(asin, expected_profit) FROM deal_metrics JOIN deal USING (domain_id, asin) "
+            "WHERE gone_at IS NULL AND screened = 'survives' AND screened_stage IN ('history', 'offers')"
+        ).fetchall()
         published = warehouse.read_parquet(str(home / "published/deals.parquet"))
         assert len(published.fetchall()) == deals
-    assert str(home / "warehouse.duckdb") in said
+    deals_worth_buying, best = worth[0]
+    assert f"Worth   {deals_worth_buying} deals are worth buying" in said
+    assert re.search(rf"Why .+ \({best}\):\n  It can be bought for", said), said
+    for place in ("warehouse.duckdb", "published/deals_report.html"):
+        assert str(home / place) in said
+        assert (home / place).is_file()
 
 
 def test_plain_dagster_works_as_it_stands_there(tmp_path: Path) -> None:

@@ -29,7 +29,16 @@ from deals_pipeline_tests.e2e.browser import Page, chromium
 from deals_pipeline_tests.e2e.processes import ROOT, Workplace, dev, instance, workplace
 from deals_pipeline_tests.keepa.misbehaving_server import Exchange, MisbehavingServer
 
-ASSETS: Final = ("recent_deals", "backfilled_deals", "price_history", "deals", "published_deals")
+ASSETS: Final = (
+    "recent_deals",
+    "backfilled_deals",
+    "price_history",
+    "live_offers",
+    "deals",
+    "deal_metrics",
+    "published_deals",
+    "deals_report",
+)
 HALTED: Final = re.compile(
     r"Skip reason: Halted: the deficit is (\d+) tokens, allowed are 50\. 300 tokens were spent by others lately\. "
     r"It resumes by itself at ([-\d]+ [:\d]+) UTC\."
@@ -109,7 +118,7 @@ def test_the_browser_tells_of_errors_on_the_console_and_of_requests_that_fail() 
 
 
 def require_assets(page: Page, url: str) -> None:
-    """Require the graph of the five assets, all materialized, none of whose checks failed."""
+    """Require the graph of all assets, all materialized, none of whose checks failed."""
     seen = page.open(f"{url}/asset-groups", *ASSETS, "100% filled").splitlines()
     assert seen.count("Latest event") == len(ASSETS)
     assert seen.count("Materialized") == len(ASSETS) - 1, "one has partitions instead"

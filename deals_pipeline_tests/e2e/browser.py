@@ -33,7 +33,7 @@ ARGUMENTS: Final = (
     "--hide-scrollbars",
     "--lang=en-US",
 )
-VIEWPORT: Final = {"width": 1600, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+SIZE: Final = (1600, 1000)
 SECONDS_MAX: Final = 60
 STILL_SECONDS: Final = 0.7
 """What looks the same after so long has loaded, and moves no more."""
@@ -50,6 +50,11 @@ class Page:
     def text(self) -> str:
         """The visible text."""
         return str(self.driver.execute_script("return document.body.innerText"))
+
+    def resize(self, width: int, height: int, scale: int = 1) -> None:
+        """Use a screen of a size in points, each so many pixels wide and high."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def open(self, url: str, *texts: str) -> str:
         """Go to an address and return the visible text once all these are in it."""
@@ -116,9 +121,10 @@ def chromium() -> Iterator[Page]:
     with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
         driver = Chrome(options, Service(programs["chromedriver"], env={**os.environ, "TMPDIR": folder}))
         try:
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", VIEWPORT)
             driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
-            yield Page(driver)
+            page = Page(driver)
+            page.resize(*SIZE)
+            yield page
         finally:
             driver.quit()
 

@@ -50,9 +50,7 @@ def browser(at: float) -> Iterator[Page]:
 
 def look(page: Page, size: tuple[int, int], scheme: str) -> None:
     """Use a screen of a size, in a colour scheme."""
-    width, height = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 2 if size == PHONE else 1, "mobile": False}
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.resize(*size, scale=2 if size == PHONE else 1)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 

@@ -25,7 +25,7 @@ from deals_pipeline.simulator.server import KeepaServer
 from deals_pipeline.simulator.store import SqliteStore
 from deals_pipeline.simulator.transport import SimulatorAdapter
 from deals_pipeline_tests.dagster_world import DagsterWorld
-from deals_pipeline_tests.e2e.browser import Page, chromium
+from deals_pipeline_tests.e2e.browser import SIZE, Page, chromium
 from deals_pipeline_tests.e2e.processes import ROOT, Workplace, dev, instance, workplace
 from deals_pipeline_tests.keepa.misbehaving_server import Exchange, MisbehavingServer
 
@@ -39,6 +39,8 @@ ASSETS: Final = (
     "published_deals",
     "deals_report",
 )
+GRAPH_SIZE: Final = (2400, 1100)
+"""Where there is less room, Dagster shows the names of the assets alone."""
 HALTED: Final = re.compile(
     r"Skip reason: Halted: the deficit is (\d+) tokens, allowed are 50\. 300 tokens were spent by others lately\. "
     r"It resumes by itself at ([-\d]+ [:\d]+) UTC\."
@@ -87,8 +89,10 @@ def test_the_web_page_shows_the_assets_and_what_they_bought_and_why_nothing_is_b
         world.spend_elsewhere(300)
         deficit = -world.balance
         with dev(at) as running:
+            page.resize(*GRAPH_SIZE)
             require_assets(page, running.url)
             page.picture(pictures / "asset_graph.png")
+            page.resize(*SIZE)
             require_metadata(page, running.url, told)
             page.picture(pictures / "recent_deals.png")
             require_plots(page)

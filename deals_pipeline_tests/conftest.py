@@ -1,9 +1,10 @@
 """Fixtures of tests that run Dagster."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 import pytest
@@ -11,13 +12,29 @@ import pytest
 from deals_pipeline.simulator.endpoints import Endpoints
 from deals_pipeline_tests.dagster_world import ROOT, DagsterWorld, make_world
 
+NO_COMPUTE_LOGS: Final = """
+# Four processes for each step that is executed, for what nobody reads here.
+compute_logs:
+  module: dagster.core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the home of an instance that nothing was done in: to make its tables takes longer than to copy them."""
+    home = tmp_path_factory.mktemp("empty") / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text() + NO_COMPUTE_LOGS)
+    with dg.DagsterInstance.from_config(str(home)) as made:
+        made.get_runs()
+    return home
+
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance(empty_home: Path, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Return a Dagster instance of its own, in files."""
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    home = Path(shutil.copytree(empty_home, tmp_path / "dagster"))
     with dg.DagsterInstance.from_config(str(home)) as made:
         yield made
 

@@ -270,6 +270,20 @@ def test_before_the_balance_is_known_the_smallest_unit_is_asked_for_so_that_its_
     assert told(plan(unknown, Backlog(history=products(9)), History(), NOW, BUDGET)) == "history: 1 from 000"
 
 
+def test_a_head_scan_waits_until_keepa_answers_anew_however_short_its_interval() -> None:
+    """D4, F27: a run that finds its wish fulfilled is for nothing."""
+    budget = replace(BUDGET, intervals=Intervals(head_scan_minutes=1))
+    decisions = [
+        told(plan(known(5, rate=1000), Backlog([Scan("head", 7, NOW - minutes * MINUTE)]), History(), NOW, budget))
+        for minutes in (1, 2, 3)
+    ]
+    assert decisions == [
+        "wait 2.0 min: there is nothing to buy",
+        "wait 1.0 min: there is nothing to buy",
+        "head_scan head from 0: 1 pages",
+    ]
+
+
 def test_a_class_without_a_share_is_never_bought() -> None:
     budget = replace(BUDGET, shares=Shares(full_scan=100, history=0, offers=0, backfill=0))
     decision = plan(known(290), replace(ALL, full_scans=()), History(), NOW, budget)

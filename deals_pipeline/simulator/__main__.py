@@ -19,6 +19,8 @@ from deals_pipeline.simulator.store import MemoryStore, SqliteStore, Store, Stor
 
 HOST = "127.0.0.1"
 FOREIGN_SPEND_FOR = timedelta(days=365)
+KEEP_ALIVE_SECONDS = 75
+"""A client on a busy machine takes long between two calls; one that is sent while the connection closes is lost."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.products} products, {options.refill_rate} tokens a minute, seed {options.seed}, faults: {on}",
         flush=True,
     )
-    uvicorn.run(make_app(server), host=HOST, port=options.port, log_level="warning")
+    uvicorn.run(
+        make_app(server), host=HOST, port=options.port, log_level="warning", timeout_keep_alive=KEEP_ALIVE_SECONDS
+    )
     return 0
 
 

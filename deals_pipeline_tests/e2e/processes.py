@@ -1,6 +1,6 @@
 """Real processes of the pipeline and of Dagster: in a work folder of their own, in a process group of their own.
 
-Nothing outlives the block that started it: its whole group is killed with SIGKILL.
+Nothing outlives the block that started it, nor the tests: its whole group is killed with SIGKILL.
 """
 
 import os
@@ -133,10 +133,22 @@ def started(at: Workplace, *arguments: str, **variables: str) -> Iterator[Starte
             start_new_session=True,
         )
     running = Started(process, log)
-    try:
-        yield running
-    finally:
-        running.kill()
+    with ending_with_us(process.pid):
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@contextmanager
+def ending_with_us(group: int) -> Iterator[None]:
+    """Have a process group killed when this process ends before the block does, however it ends."""
+    command = ["sh", "-c", f"read -r _; kill -s KILL -- -{group}"]  # reads until we close the pipe, or die
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
 
 
 @contextmanager
@@ -219,16 +231,19 @@ def _is_ready(url: str) -> bool:
 
 def _ended(at: Workplace, module: Sequence[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *module]
-    with subprocess.Popen(
-        command,
-        cwd=at.folder,
-        env={**at.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            command,
+            cwd=at.folder,
+            env={**at.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process,
+        ending_with_us(process.pid),
+    ):
         try:
             said, complained = process.communicate(timeout=COMMAND_SECONDS_MAX)
         except subprocess.TimeoutExpired:

@@ -14,7 +14,9 @@ import msgspec
 import requests
 from duckdb import DuckDBPyConnection
 
+from deals_pipeline.analytics.recompute import recompute
 from deals_pipeline.clock import SystemClock
+from deals_pipeline.config import Settings
 from deals_pipeline.home import HOST, prepare
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Page, Products
@@ -54,6 +56,7 @@ filter_erotic = true
 
 [intervals]
 head_scan_minutes = {head_scan_minutes}
+head_scan_percent_max = {head_scan_percent_max}
 
 [shares]
 full_scan = {full_scan_share}
@@ -64,6 +67,8 @@ backfill = 0
 [max_deficit]
 tokens = {max_deficit}
 """
+REFRESHES_PER_DAY: Final = 100
+"""Of histories: in production it follows from what was spent lately."""
 UNCOMPARED: Final = {"migration", "write_probe"}
 """Tables that tell of a warehouse itself."""
 
@@ -115,6 +120,7 @@ def served(
     refill_rate: int,
     tokens: int,
     head_scan_minutes: int = 1440,
+    head_scan_percent_max: int = 20,
     history_share: int = 50,
     max_deficit: int = 50,
 ) -> Iterator[Service]:
@@ -123,6 +129,7 @@ def served(
     settings.write_text(
         SETTINGS.format(
             head_scan_minutes=head_scan_minutes,
+            head_scan_percent_max=head_scan_percent_max,
             full_scan_share=100 - history_share,
             history_share=history_share,
             max_deficit=max_deficit,
@@ -193,8 +200,7 @@ def require_nothing_lost(service: Service, *, unanswered_max: int = 0) -> Sequen
     Return what was bought.
     """
     at = service.at
-    landing, warehouse = at.settings.places.landing, at.settings.places.warehouse
-    landed = tuple(replay(landing))
+    landed = tuple(replay(at.settings.places.landing))
     replies = [read_reply(each.request, each.answer) for each in landed]
     consumed = {
         each.header.hold_id: reply.tokens.tokens_consumed
@@ -206,9 +212,9 @@ def require_nothing_lost(service: Service, *, unanswered_max: int = 0) -> Sequen
     calls = ended | {hold.hold_id: (None, hold.high) for hold in bucket_state(at).holds}
     assert consumed.items() <= {hold_id: tokens for hold_id, (tokens, _) in calls.items()}.items()
     unanswered = [high for hold_id, (_, high) in calls.items() if hold_id not in consumed]
-    assert len(unanswered) <= unanswered_max
+    assert len(unanswered) <= unanswered_max, (calls, consumed)
     assert 0 <= service.account.spent - sum(consumed.values()) <= sum(unanswered)
-    _require_same_as_replayed(warehouse, landing)
+    _require_same_as_replayed(at.settings)
     return [each for each, reply in zip(landed, replies, strict=True) if isinstance(reply, Page | Products)]
 
 
@@ -247,11 +253,18 @@ def _listed(bought: Sequence[Landed]) -> set[str]:
     return listed
 
 
-def _require_same_as_replayed(disturbed: Path, landing: Path) -> None:
-    """Require the tables of a home in which nothing ever went wrong: they are a function of what landed (F44)."""
+def _require_same_as_replayed(settings: Settings) -> None:
+    """Require the tables of a home in which nothing ever went wrong: they are a function of what landed (F44).
+
+    Of what is computed from them too, once it is brought up to date.
+    """
+    disturbed = settings.places.warehouse
+    with connect(disturbed) as warehouse:
+        recompute(warehouse, settings.marketplaces, settings.budget.intervals, REFRESHES_PER_DAY)
     with connect(disturbed.with_name("undisturbed.duckdb")) as fresh:
         migrate(fresh)
-        assert sum(1 for _ in load_landed(fresh, landing))
+        assert sum(1 for _ in load_landed(fresh, settings.places.landing))
+        recompute(fresh, settings.marketplaces, settings.budget.intervals, REFRESHES_PER_DAY)
         fresh.execute(f"ATTACH '{disturbed}' AS disturbed (READ_ONLY)")
         names = fresh.execute("FROM duckdb_tables() SELECT table_name WHERE database_name = 'disturbed'").fetchall()
         tables = {name for (name,) in names} - UNCOMPARED

@@ -193,7 +193,7 @@ def test_a_child_that_outlives_a_killed_dev_keeps_the_home_and_is_named_until_it
             f"dev, process {first.pid}, was killed, and what it started lives on; end it: kill {child}\n"
         )
         os.kill(child, signal.SIGTERM)
-        wait_until(lambda: holders(home) == (), "the child ends", 10)
+        wait_until(lambda: holders(home) == (), "the child ends", 60)
         os.close(take(home, 4712))
 
 
@@ -213,7 +213,7 @@ def test_of_several_that_start_at_once_one_gets_the_home(at: Workplace) -> None:
     """F20: the lock decides, not who looked first."""
     prepare(at.settings)
     with holder(at, 1) as a, holder(at, 2) as b, holder(at, 3) as c, holder(at, 4) as d:
-        wait_until(lambda: all(each.text() for each in (a, b, c, d)), "each has said what became of it", 30)
+        wait_until(lambda: all(each.text() for each in (a, b, c, d)), "each has said what became of it", 60)
         said = [each.text() for each in (a, b, c, d)]
     assert sum(text.strip().isdecimal() for text in said) == 1
     assert sum("in use by" in text for text in said) == 3
@@ -237,5 +237,5 @@ def holder(at: Workplace, port: int) -> AbstractContextManager[Started]:
 
 
 def child_of(running: Started) -> int:
-    wait_until(lambda: running.text().endswith("\n"), "the home is taken", 20, log=running)
+    wait_until(lambda: running.text().endswith("\n"), "the home is taken", 60, log=running)
     return int(running.text())

@@ -312,7 +312,7 @@ def test_the_api_key_is_in_no_landed_file(tmp_path: Path, *, is_zipped: bool) ->
 def test_every_file_that_exists_is_whole_when_its_writers_were_killed(tmp_path: Path) -> None:
     """F31, F44."""
     program = Path(__file__).with_name("landing_program.py")
-    subprocess.run([sys.executable, program, tmp_path, "30", "20", "40"], check=True, timeout=60)
+    subprocess.run([sys.executable, program, tmp_path, "30", "20", "40"], check=True, timeout=120)
     landed, skipped = replayed(tmp_path)
     assert len(landed) >= 30
     assert len({each.header.run_id for each in landed}) > 1

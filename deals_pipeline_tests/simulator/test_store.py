@@ -199,7 +199,7 @@ def test_eight_processes_some_of_them_killed_neither_lose_nor_double_a_charge(tm
 
 def test_a_store_may_be_used_on_both_sides_of_a_fork(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKING_PROGRAM, str(tmp_path / "simulator.db")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=120)
 
 
 def test_a_file_opened_for_the_first_time_by_many_at_once_holds_one_account(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def _open_files() -> set[str]:
 
 def test_a_ledger_may_be_used_on_both_sides_of_a_fork_whatever_threads_do_meanwhile(place: Place) -> None:
     command = [sys.executable, "-W", "error", str(FORKING), place.url, ACCOUNT]
-    done = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 

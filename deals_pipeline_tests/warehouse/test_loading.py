@@ -315,7 +315,7 @@ def test_a_loader_killed_before_any_statement_leaves_all_of_an_answer_or_nothing
         nothing = contents(connection)
     program = Path(__file__).with_name("load_program.py")
     arguments = [sys.executable, *map(str, (program, migrated, landing.latest, folder))]
-    attempts = int(subprocess.run(arguments, check=True, timeout=60, capture_output=True, text=True).stdout)
+    attempts = int(subprocess.run(arguments, check=True, timeout=120, capture_output=True, text=True).stdout)
     paths = sorted(folder.glob("*.duckdb"))
     assert attempts == len(paths) > 8
     with connect(paths[-1]) as connection:

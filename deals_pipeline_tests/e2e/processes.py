@@ -121,6 +121,8 @@ def execute_job(at: Workplace, job: str, *options: str) -> subprocess.CompletedP
 @contextmanager
 def started(at: Workplace, *arguments: str, **variables: str) -> Iterator[Started]:
     """Run Python with these arguments while the block lasts, in a process group of its own; nobody waits for it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: what is started takes it over
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     log = at.folder / f"{time.monotonic_ns()}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -33,16 +33,18 @@ LAUNCH: Final = """mutation Launch($runs: [ExecutionParams!]!) {
   }
 }"""
 HISTORIES: Final = {"ops": {"price_history": {"config": {"tokens_max": HISTORY_TOKENS}}}}
+NO_OFFERS: Final = {"live_offers": {"config": {"tokens_max": 1}}}
+"""Of a product whose history was bought the offers may be bought too, by another answer about it."""
 
 
 def test_ten_triggers_at_one_instant_cost_one_scan_and_take_turns(tmp_path: Path) -> None:
     """F17, F20, F27: three from the web page, seven from command lines, and the planner's own; others buy histories."""
-    histories = tmp_path / "histories.yaml"
-    histories.write_text(json.dumps(HISTORIES))
+    refresh = tmp_path / "refresh.yaml"
+    refresh.write_text(json.dumps({"ops": HISTORIES["ops"] | NO_OFFERS}))
     with served(tmp_path, refill_rate=5, tokens=120, history_share=0) as service, dev(service.at) as running:
         at = service.at
         with ExitStack() as stack, instance(at) as runs:
-            lines = [["recent_deals_job"]] * 6 + [["refresh_job", "-c", str(histories)]]
+            lines = [["recent_deals_job"]] * 6 + [["refresh_job", "-c", str(refresh)]]
             commands = [stack.enter_context(started(at, *EXECUTE, *line, DAGSTER_HOME=str(at.home))) for line in lines]
             asked = [*[pressed("recent_deals")] * 3, pressed("price_history", HISTORIES)]
             answer = running.graphql(LAUNCH, runs=asked)["launchMultipleRuns"]["launchMultipleRunsResult"]

@@ -73,8 +73,8 @@ def test_histories_that_landed_before_a_power_cut_are_loaded_after_it_and_not_bo
             wait_until(lambda: has_ended(runs, "recent_deals_job"), "a scan", PATIENCE_SECONDS, running.started)
             with waiting_to_load(at):
                 running.started.kill()
-            started = dg.RunsFilter(job_name="history_job", statuses=[dg.DagsterRunStatus.STARTED])
-            (histories,) = runs.get_runs(started)  # nobody was left to say that it failed
+            under_way = dg.RunsFilter(job_name="history_job", statuses=[dg.DagsterRunStatus.STARTED])
+            (histories,) = runs.get_runs(under_way)  # nobody was left to say that it failed
         restarted_at = time.time()
         with dev(at) as running, instance(at) as runs:
             require_recovery(runs, restarted_at, running.started)

@@ -13,6 +13,7 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline import __version__
@@ -148,9 +149,13 @@ def _load_page(
     seen_by = scan_id(scan, selection) if scan else None
     target: TargetTable = "backfilled_deal" if scan and scan.kind == "shard" else "recent_deal"
     with _arriving(connection, target, arriving.deal_rows(landed, page, selection, seen_by)):
-        ((new, updated),) = connection.execute(statement("count_novel", target)).fetchall()
-        connection.execute(statement("merge_deals", target))
-        connection.execute(statement("merge_sightings", target))
+        weighed = connection.sql(statement("weigh_deals", target)).to_arrow_table()
+    new, updated = (pc.sum(weighed[name], min_count=0).as_py() for name in ("is_new", "is_updated"))
+    with _registered(connection, "arriving", weighed):
+        if new < weighed.num_rows:
+            connection.execute(statement("merge_sightings", target))
+            connection.execute(statement("remove_older_deals", target))
+        connection.execute(statement("add_deals", target))
     if scan:
         _add(connection, "scan_page", [arriving.page_row(landed, request, page, scan)])
         with _arriving(connection, "scan", [arriving.scan_row(selection, scan)], SCAN_IDENTITY):
@@ -172,21 +177,19 @@ def _load_products(
     observed_at = reply.tokens.timestamp
     with _arriving(connection, "product", arriving.product_rows(landed, reply)):
         ((new, updated),) = connection.execute(statement("count_novel", "product")).fetchall()
-        connection.execute(statement("merge_products", "product"))
+        connection.execute(statement("remove_older_products", "product"))
+        connection.execute(statement("add_unstored", "product"))
     with _arriving(connection, "product_stats", arriving.stats_rows(landed, reply)):
-        connection.execute(statement("merge_products", "product_stats"))
+        connection.execute(statement("remove_older_products", "product_stats"))
+        connection.execute(statement("add_unstored", "product_stats"))
     with _arriving(connection, "missing_product", arriving.missing_rows(request, reply)):
         connection.execute(statement("merge_missing", "missing_product"))
     offers = _load_offers(connection, landed, reply) if request.offers is not None else 0
     histories = history_table(reply.products)
     with _registered(connection, "arriving", histories):
-        values = {
-            "days": request.days,
-            "observed_at": observed_at,
-            "landed_file": landed.file_id,
-            "code_version": __version__,
-        }
-        connection.execute(statement("merge_histories"), values)
+        answer = {"days": request.days, "observed_at": observed_at, "landed_file": landed.file_id}
+        connection.execute(statement("remove_older_histories"), answer)
+        connection.execute(statement("add_histories"), answer | {"code_version": __version__})
     return replace(
         loaded,
         rows_seen=len(reply.products),

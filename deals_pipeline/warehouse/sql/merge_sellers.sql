@@ -1,8 +1,7 @@
 -- Newest answer wins, whatever the order of loading.
-INSERT OR REPLACE INTO seller BY NAME
-SELECT arriving.*
-FROM arriving
-LEFT JOIN seller AS stored ON stored.domain_id = arriving.domain_id AND stored.seller_id = arriving.seller_id
-WHERE
-  stored.seller_id IS NULL
-  OR (arriving.observed_at, arriving.landed_file) > (stored.observed_at, stored.landed_file);
+MERGE INTO seller AS stored
+USING arriving USING (domain_id, seller_id)
+WHEN MATCHED AND (arriving.observed_at, arriving.landed_file) > (stored.observed_at, stored.landed_file)
+  THEN UPDATE BY NAME
+WHEN NOT MATCHED
+  THEN INSERT BY NAME;

@@ -1,0 +1,4 @@
+INSERT INTO target_table BY NAME
+SELECT * EXCLUDE (is_new, is_updated, is_newest)
+FROM arriving
+WHERE is_newest;

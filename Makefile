@@ -4,11 +4,13 @@ SHELL := bash
 PYTHON ?= python3
 PORT ?= 3000
 STORM_SECONDS ?= 60
+FUZZ_CASES ?= 20000
+REPEAT ?= 20
 WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)  # what each of two says is shown when it ends
 BIN := .venv/bin
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv: requirements.lock pyproject.toml
 	@if command -v uv >/dev/null; then \
@@ -49,8 +51,25 @@ test-rest: .venv
 simulate: .venv  ## explore worlds of the token bucket; SEED=1 SEEDS=200 picks which
 	SEED=$(SEED) SEEDS=$(SEEDS) $(BIN)/pytest -n auto deals_pipeline_tests/simulation
 
-bench-load: .venv  ## measure how long the definitions take to load
-	$(BIN)/python benchmarks/definitions_load.py
+bench: bench-yield bench-decode bench-ledger bench-overhead bench-scale bench-ui bench-sales bench-metrics  ## all benchmarks, hours
+
+bench-yield: .venv  ## tokens and what they brought: ours beside four others, on one simulated week
+	$(BIN)/python benchmarks/token_yield.py
+
+bench-decode: .venv  ## from the bytes of an answer to rows, against those who only decode
+	$(BIN)/python benchmarks/decode_and_load.py
+
+bench-ledger: .venv  ## tokens a second through one ledger, 1 and 8 processes, against PyrateLimiter
+	$(BIN)/python benchmarks/ledger_throughput.py
+
+bench-overhead: .venv  ## what the pipeline costs beyond Dagster: a run, loading, five minutes at rest
+	$(BIN)/python benchmarks/dagster_overhead.py
+
+bench-scale: .venv  ## tokens, time and memory a deal, with 10 000, 100 000 and 1 000 000 listed
+	$(BIN)/python benchmarks/feed_scale.py
+
+bench-ui: .venv  ## the web page under 5 000 materializations
+	$(BIN)/python benchmarks/many_materializations.py
 
 bench-sales: .venv  ## score the inferred sales against what the simulator knows
 	$(BIN)/python benchmarks/inferred_sales.py
@@ -63,6 +82,26 @@ days: .venv  ## two virtual days at 5 tokens a minute, with faults and crashes; 
 
 storm: .venv  ## eight processes on one ledger for 60 s, some of them killed; STORM_SECONDS=600 picks how long
 	LEDGER_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -s deals_pipeline_tests/token_bucket/test_ledger_storm.py
+
+soak: .venv  ## 30 virtual days in 20 worlds with every fault and kills; SEED=1 SEEDS=2 DAYS=5 picks which
+	SEED=$(SEED) SEEDS=$(or $(SEEDS),20) DAYS=$(or $(DAYS),30) $(BIN)/pytest -s -n 2 deals_pipeline_tests/soak
+
+crash-matrix: .venv  ## repeat the crash tests under load; REPEAT=20 picks how often
+	$(BIN)/python benchmarks/crash_matrix.py $(REPEAT)
+
+fuzz: .venv  ## damaged answers and settings; FUZZ_CASES=20000 picks how many
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/pytest -q --hypothesis-show-statistics deals_pipeline_tests/fuzz
+
+mutants: .venv  ## break the code in every listed way, in a copy, and say which test notices
+	$(BIN)/python -m deals_pipeline_tests.mutants
+
+failure-modes: .venv  ## write docs/failure_modes.md anew: which test guards what
+	@$(BIN)/python -m deals_pipeline_tests.failure_table > docs/failure_modes.md
+
+audit: .venv  ## known vulnerabilities of the locked versions, and whether they fit together
+	@$(PYTHON) -m venv .audit && .audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(BIN)/python -m deals_pipeline_tests.security.audit .audit/bin/pip-audit requirements.lock
+	@.audit/bin/python -m pip --disable-pip-version-check --python $(BIN)/python check
 
 check: .venv  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -82,6 +121,6 @@ lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
 	  --no-emit-index-url pyproject.toml --group dev --output-file requirements.lock
 
 clean:  ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .audit .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help demo dev status data-doc home test test-daemons test-rest simulate bench-load bench-sales bench-metrics days storm check format simulator lock clean
+.PHONY: help demo dev status data-doc home test simulate bench bench-yield bench-decode bench-ledger bench-overhead bench-scale bench-ui bench-sales bench-metrics days storm soak crash-matrix fuzz mutants failure-modes audit check format simulator lock clean

@@ -3,7 +3,8 @@
 Each is a finding of `warehouse.quality` on the warehouse, the ledger and the settings. They spend nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -25,18 +26,37 @@ LEDGER_WINDOW: Final = timedelta(days=30)
 Examine: TypeAlias = Callable[[DuckDBPyConnection, TokenBucketResource, Settings], Finding]
 
 
-def _check(
-    asset: dg.AssetsDefinition, name: str, description: str, severity: dg.AssetCheckSeverity, examine: Examine
-) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name=name, description=description)
-    def check(token_bucket: TokenBucketResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        with warehouse.connect() as connection:
-            found = examine(connection, token_bucket, warehouse.settings)
-        return dg.AssetCheckResult(
-            passed=found.passed, severity=severity, description=found.detail, metadata=dict(found.numbers)
-        )
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: str
+    description: str
+    severity: dg.AssetCheckSeverity
+    examine: Examine
 
-    return check
+
+def _checks(asset: dg.AssetsDefinition, *checks: _Check) -> dg.AssetChecksDefinition:
+    """Return the checks of an asset as one step, which opens the warehouse once."""
+    known = {check.name: check for check in checks}
+    specs = [dg.AssetCheckSpec(check.name, asset=asset, description=check.description) for check in checks]
+
+    @dg.multi_asset_check(name=f"checks_of_{asset.key.to_python_identifier()}", specs=specs, can_subset=True)
+    def examined(
+        context: dg.AssetCheckExecutionContext, token_bucket: TokenBucketResource, warehouse: WarehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        with warehouse.connect() as connection:
+            for key in sorted(context.selected_asset_check_keys):
+                check = known[key.name]
+                found = check.examine(connection, token_bucket, warehouse.settings)
+                yield dg.AssetCheckResult(
+                    check_name=check.name,
+                    asset_key=asset.key,
+                    passed=found.passed,
+                    severity=check.severity,
+                    description=found.detail,
+                    metadata=dict(found.numbers),
+                )
+
+    return examined
 
 
 def _freshness(connection: DuckDBPyConnection, bucket: TokenBucketResource, settings: Settings) -> Finding:
@@ -56,74 +76,75 @@ def _progresses(connection: DuckDBPyConnection, bucket: TokenBucketResource, set
 
 
 CHECKS: Final = (
-    _check(
+    _checks(
         deals,
-        "each_deal_once",
-        "Each marketplace and ASIN is one row.",
-        dg.AssetCheckSeverity.ERROR,
-        lambda connection, _bucket, _settings: quality.unique(connection),
+        _Check(
+            "each_deal_once",
+            "Each marketplace and ASIN is one row.",
+            dg.AssetCheckSeverity.ERROR,
+            lambda connection, _bucket, _settings: quality.unique(connection),
+        ),
+        _Check(
+            "no_time_ahead_of_the_server",
+            "No deal was found or changed later than Keepa's own clock stood when it told so.",
+            dg.AssetCheckSeverity.ERROR,
+            lambda connection, _bucket, _settings: quality.plausible_times(connection),
+        ),
     ),
-    _check(
-        deals,
-        "no_time_ahead_of_the_server",
-        "No deal was found or changed later than Keepa's own clock stood when it told so.",
-        dg.AssetCheckSeverity.ERROR,
-        lambda connection, _bucket, _settings: quality.plausible_times(connection),
-    ),
-    _check(
+    _checks(
         recent_deals,
-        "what_was_listed_is_stored",
-        "What the last complete scan of each selection listed, by its landed answers, is stored: 99.9 % at least.",
-        dg.AssetCheckSeverity.ERROR,
-        lambda connection, _bucket, settings: quality.coverage(connection, settings.places.landing, settings.recent),
+        _Check(
+            "what_was_listed_is_stored",
+            "What the last complete scan of each selection listed, by its landed answers, is stored: 99.9 % at least.",
+            dg.AssetCheckSeverity.ERROR,
+            lambda connection, _bucket, settings: quality.coverage(
+                connection, settings.places.landing, settings.recent
+            ),
+        ),
+        _Check(
+            "seen_recently",
+            "A deal was seen, or a scan came to its end, within twice the time between full scans.",
+            dg.AssetCheckSeverity.ERROR,
+            _freshness,
+        ),
+        _Check(
+            "progresses",
+            "What may be expected of the tokens comes: answers, full scans, and tokens are spent, not lost or refused.",
+            dg.AssetCheckSeverity.ERROR,
+            _progresses,
+        ),
+        _Check(
+            "in_the_order_asked_for",
+            "The newest scan of each selection came in the order that head scans rely on.",
+            dg.AssetCheckSeverity.WARN,
+            lambda connection, _bucket, settings: quality.feed_order(connection, settings.recent),
+        ),
+        _Check(
+            "few_put_aside",
+            "Of the items that came in the last day, at most 1 % were malformed and put aside.",
+            dg.AssetCheckSeverity.WARN,
+            lambda connection, bucket, _settings: quality.quarantine_rate(connection, bucket.clock.now()),
+        ),
+        _Check(
+            "ledger_agrees_with_answers",
+            "Each run of the last 30 days was charged what its landed answers say that they cost.",
+            dg.AssetCheckSeverity.WARN,
+            _ledger_agreement,
+        ),
+        _Check(
+            "within_estimates",
+            "No call of the last day cost more than was held for it.",
+            dg.AssetCheckSeverity.WARN,
+            lambda _connection, bucket, _settings: quality.estimates(bucket.ledger),
+        ),
     ),
-    _check(
-        recent_deals,
-        "seen_recently",
-        "A deal was seen, or a scan came to its end, within twice the time between full scans.",
-        dg.AssetCheckSeverity.ERROR,
-        _freshness,
-    ),
-    _check(
-        recent_deals,
-        "progresses",
-        "What may be expected of the tokens comes: answers, full scans, and tokens are spent, not lost or refused.",
-        dg.AssetCheckSeverity.ERROR,
-        _progresses,
-    ),
-    _check(
-        recent_deals,
-        "in_the_order_asked_for",
-        "The newest scan of each selection came in the order that head scans rely on.",
-        dg.AssetCheckSeverity.WARN,
-        lambda connection, _bucket, settings: quality.feed_order(connection, settings.recent),
-    ),
-    _check(
-        recent_deals,
-        "few_put_aside",
-        "Of the items that came in the last day, at most 1 % were malformed and put aside.",
-        dg.AssetCheckSeverity.WARN,
-        lambda connection, bucket, _settings: quality.quarantine_rate(connection, bucket.clock.now()),
-    ),
-    _check(
-        recent_deals,
-        "ledger_agrees_with_answers",
-        "Each run of the last 30 days was charged what its landed answers say that they cost.",
-        dg.AssetCheckSeverity.WARN,
-        _ledger_agreement,
-    ),
-    _check(
-        recent_deals,
-        "within_estimates",
-        "No call of the last day cost more than was held for it.",
-        dg.AssetCheckSeverity.WARN,
-        lambda _connection, bucket, _settings: quality.estimates(bucket.ledger),
-    ),
-    _check(
+    _checks(
         backfilled_deals,
-        "shards_are_whole",
-        "No shard shows more than the 10 000 deals that Keepa lists, unless it was cut since.",
-        dg.AssetCheckSeverity.WARN,
-        lambda connection, _bucket, _settings: quality.whole_shards(connection),
+        _Check(
+            "shards_are_whole",
+            "No shard shows more than the 10 000 deals that Keepa lists, unless it was cut since.",
+            dg.AssetCheckSeverity.WARN,
+            lambda connection, _bucket, _settings: quality.whole_shards(connection),
+        ),
     ),
 )

@@ -13,6 +13,7 @@ from deals_pipeline.analytics.best_deals import BestDeal, best_deals, money, why
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.config import Mode, Settings
 from deals_pipeline.home import environment
+from deals_pipeline.showing import shown
 from deals_pipeline.state import gather
 from deals_pipeline.token_bucket.ledger import account_of
 from deals_pipeline.token_bucket.ledgers import open_ledger
@@ -113,7 +114,7 @@ def _report(settings: Settings) -> list[str]:
 
 
 def _title(deal: BestDeal) -> str:
-    return "".join(each if each.isprintable() else " " for each in deal.title or deal.asin)[:TITLE_CHARACTERS_MAX]
+    return shown(deal.title or deal.asin)[:TITLE_CHARACTERS_MAX]
 
 
 def _shown(path: Path) -> Path:

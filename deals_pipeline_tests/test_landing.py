@@ -250,6 +250,8 @@ def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None
 def test_a_full_disk_is_an_error_that_names_the_path_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
+    """F44: an answer has its name when the disk has it, and not before."""
+
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -348,6 +348,7 @@ def test_a_run_that_ended_without_effect_is_asked_for_again_at_once_and_then_lat
 
 
 def test_a_run_that_ended_without_effect_does_not_hold_up_the_others() -> None:
+    """F24."""
     ended = {f"history/US/0000000000/never/{n}": NOW for n in range(5)}
     decision = plan(known(60), Backlog(history=products(30)), History(ended=ended), NOW, BUDGET)
     assert told(decision) == "history: 29 from 001"
@@ -363,6 +364,7 @@ def test_a_run_that_ended_without_effect_does_not_hold_up_the_others() -> None:
 def test_a_unit_is_granted_by_the_bucket_and_a_wait_ends_in_time(
     max_deficit: Amount, tokens: int, rate: int, spent: dict[Work, int], pending: set[str]
 ) -> None:
+    """F03, F10: what is asked for fits its tokens as a whole."""
     policy = Policy(max_deficit)
     budget, tokens = replace(BUDGET, policy=policy), min(tokens, 60 * rate)
     everything = replace(ALL, head_scans=[HEAD["due"]])

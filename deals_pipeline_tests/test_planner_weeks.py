@@ -146,6 +146,7 @@ def week(rate: int) -> World:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_a_week_in_which_everything_is_pending_wastes_nothing_and_keeps_the_shares(rate: int) -> None:
+    """F04, F16."""
     world = week(rate)
     assert world.lost <= 0.01 * world.refilled
     assert sum(world.spent.values()) >= 0.99 * (world.refilled - 60 * rate * (rate >= 100))

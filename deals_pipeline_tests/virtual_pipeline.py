@@ -5,7 +5,7 @@ little: the planner's sensor asks for a unit, a run buys it, its job recomputes 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,20 +42,24 @@ REMEMBERED: Final = timedelta(days=1)
 LOOK_AFTER: Final = timedelta(minutes=5)
 
 
-class WarehouseFile:
-    """The warehouse in a file, migrated when it is first opened; opened and closed as in production."""
+class OpenWarehouse:
+    """The warehouse in a file, migrated when it is first opened; left open until `close`, for opening costs time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._is_migrated = False
+        self._opened = ExitStack()
+        self._connection: DuckDBPyConnection | None = None
 
     @contextmanager
     def connect(self) -> Iterator[DuckDBPyConnection]:
-        with connect(self._path) as connection:
-            if not self._is_migrated:
-                migrate(connection)
-                self._is_migrated = True
-            yield connection
+        if self._connection is None:
+            self._connection = self._opened.enter_context(connect(self._path))
+            migrate(self._connection)
+        yield self._connection
+
+    def close(self) -> None:
+        self._connection = None
+        self._opened.close()
 
 
 @dataclass
@@ -73,7 +77,7 @@ class VirtualPipeline:
     runs: int = 0
 
     def __post_init__(self) -> None:
-        self.warehouse = WarehouseFile(self.settings.places.warehouse)
+        self.warehouse = OpenWarehouse(self.settings.places.warehouse)
 
     def step(self) -> tuple[Plan, Outcome | None]:
         """Plan, and buy what is planned; return both, or the wait and nothing."""

@@ -7,6 +7,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.analytics.recompute import statement
+from deals_pipeline.showing import shown
 
 CENTS: Final = 100
 
@@ -44,7 +45,7 @@ def best_deals(connection: DuckDBPyConnection, limit: int) -> tuple[BestDeal, ..
 def why(deal: BestDeal) -> tuple[str, ...]:
     """Return in a few sentences why a deal is worth buying."""
     trust = "" if deal.seller_trust is None else f", trust {deal.seller_trust:.2f}"
-    seller = f", from {deal.seller_name or 'an unnamed seller'}{trust}" if deal.price_source == "offer" else ""
+    seller = f", from {shown(deal.seller_name or 'an unnamed seller')}{trust}" if deal.price_source == "offer" else ""
     shipped = "shipping included" if deal.price_source == "offer" else "without shipping"
     average = f", {money(deal.one_year_average)} on average in the last year" if deal.one_year_average else ""
     best = f"; copies bring most in {month_name[deal.peak_month]}" if deal.peak_month else ""

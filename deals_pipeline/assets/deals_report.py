@@ -24,7 +24,7 @@ def deals_report(token_bucket: TokenBucketResource, warehouse: WarehouseResource
     with warehouse.connect() as connection:
         deals = read_deals(connection)
         state = gather(connection, token_bucket.ledger, settings, token_bucket.status().at)
-    path = publish_report(deals, state, settings.places.published)
+    path = publish_report(deals, state, settings.places.published, settings.places.cache)
     told = {"deals_shown": deals.shown, "deals_worth_buying": deals.worth_buying, "deals_left_out": deals.left_out}
     return dg.MaterializeResult(
         metadata={"dagster/uri": path.as_uri(), "mode": settings.mode.value}

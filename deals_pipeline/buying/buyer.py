@@ -84,11 +84,15 @@ class Buyer:
         return answers
 
     def affordable(self, work: Work) -> int:
-        """Return the tokens that a batch of this class may cost now, at least 1: what is above the lane's floor."""
+        """Return the tokens that a batch of this class may cost now, at least 1: what is above the lane's floor.
+
+        Never more than the bucket holds (F02): a plan that shrank leaves a balance above that, which stays there.
+        """
         state, now = self.bucket.state()
         if state.observation is None or now - state.observation.received_at >= UNIT_TIME_MAX:
             self.bucket.look()
-        tokens = self.bucket.spendable(work.lane)
+            state, _ = self.bucket.state()
+        tokens = min(self.bucket.spendable(work.lane), state.capacity)
         if self._allowance.tokens_max is not None:
             tokens = min(tokens, self._allowance.tokens_max - self.tally.tokens_estimated)
         return max(1, tokens)

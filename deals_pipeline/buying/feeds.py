@@ -1,8 +1,8 @@
 """Reading the deals of a watched selection: head scans for what is new, full scans for what is still there.
 
-A head scan stops early only where its own pages prove to be in order of age, and reach back to before the last full
-scan, which knows the rest; one that could not is gone on with as a full scan (F25). A scan is a sample: what shifts
-between two pages is caught by the next (F30).
+A head scan stops early only where its own pages prove to be in order of age, and reach back to what is known: the last
+full scan, and the head scans since of which each reached the one before it. One that could not is gone on with as a
+full scan (F25). A scan is a sample: what shifts between two pages is caught by the next (F30).
 """
 
 import logging
@@ -23,11 +23,13 @@ from deals_pipeline.keepa.requests import PAGES_MAX, DealPageRequest
 from deals_pipeline.keepa.selection import SortType
 from deals_pipeline.keepa.time import from_keepa_minutes
 from deals_pipeline.landing import Scan
-from deals_pipeline.warehouse.scans import ScanState, newest_scans
+from deals_pipeline.warehouse.scans import HeadScan, ScanState, head_scans, newest_scans
 from deals_pipeline.work import Work
 
 RESULTS_CACHED: Final = timedelta(seconds=120)
 """For so long Keepa gives the same answer to the same query (D4)."""
+OVERLAP: Final = RESULTS_CACHED + timedelta(minutes=2)
+"""How far a scan reads into what is known: answers are repeated, and minutes are rounded and lead a little (D6)."""
 LONG_AGO: Final = datetime(2011, 1, 1, tzinfo=timezone.utc)
 
 _log: Final = logging.getLogger(__name__)
@@ -44,11 +46,15 @@ class Reading(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A watched selection and its newest scans in the present version of its query."""
+    """A watched selection and its newest scans in the present version of its query.
+
+    All that was found before `known_at` was listed by one of its scans, `None` where none has been read to its end.
+    """
 
     selection: RecentSelection
     head: ScanState | None
     full: ScanState | None
+    known_at: datetime | None = None
 
     @property
     def _scans(self) -> tuple[ScanState, ...]:
@@ -71,8 +77,7 @@ class Feed:
         is_sorted = state.is_in_order and self.selection.query.sort_type is SortType.AGE
         if state.scan.kind != "head" or not is_sorted or state.last_sort_value is None:
             return False
-        known_at = max((each.last_completed_from for each in self._scans if each.last_completed_from), default=None)
-        return known_at is not None and from_keepa_minutes(-state.last_sort_value) < known_at
+        return self.known_at is not None and reaches(state.last_sort_value, self.known_at)
 
     @property
     def pages(self) -> int | None:
@@ -118,7 +123,30 @@ def feed_of(connection: DuckDBPyConnection, selection: RecentSelection) -> Feed:
     """Return where the reading of a selection stands."""
     states = newest_scans(connection, selection.name)
     newest = {state.scan.kind: state for state in states if state.version == selection.version}
-    return Feed(selection, newest.get("head"), newest.get("full"))
+    completed_from = max(
+        (each.last_completed_from for each in newest.values() if each.last_completed_from), default=None
+    )
+    if completed_from is None:
+        return Feed(selection, newest.get("head"), newest.get("full"))
+    heads = head_scans(connection, selection.name, selection.version, completed_from)
+    return Feed(selection, newest.get("head"), newest.get("full"), known_since(completed_from, heads))
+
+
+def known_since(completed_from: datetime, heads: Iterable[HeadScan]) -> datetime:
+    """Return when the last scan began that knows all before it: a complete one, or a head scan that reached such a one.
+
+    `completed_from` is when the last complete scan began; `heads` are those since, oldest first.
+    """
+    known_at = completed_from
+    for head in heads:
+        if reaches(head.last_sort_value, known_at):
+            known_at = head.server_from
+    return known_at
+
+
+def reaches(last_sort_value: int, known_at: datetime) -> bool:
+    """Return whether a scan in order of age whose last deal has this sort value overlaps with what is known."""
+    return from_keepa_minutes(-last_sort_value) < known_at - OVERLAP
 
 
 def read_feeds(

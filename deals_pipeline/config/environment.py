@@ -1,7 +1,7 @@
 """The settings that come from the environment, or from a `.env` file in the working folder for those that are unset."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from deals_pipeline.config.values import ConfigError
 from deals_pipeline.keepa.client import KEEPA_URL
+from deals_pipeline.showing import escaped
 
 VARIABLES: Final = (
     "KEEPA_API_KEY",
@@ -65,6 +66,11 @@ class Places:
         return self.home / "published"
 
     @property
+    def cache(self) -> Path:
+        """The folder of what takes long to make, and is made again where it is missing."""
+        return self.home / "cache"
+
+    @property
     def dagster_home(self) -> Path:
         """The folder of Dagster's instance."""
         return self.home / "dagster"
@@ -91,24 +97,16 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> Environment:
     for name in sorted(values):
         close = get_close_matches(name, VARIABLES, n=1, cutoff=RESEMBLANCE) if name not in VARIABLES else []
         if close and not values.get(close[0]):
-            raise ConfigError(f"{source(name)}: {name}: unknown; did you mean {close[0]}?")
-
-    def refuse(name: str, value: str, why: str) -> ConfigError:
-        return ConfigError(f"{source(name)}: {name}{value}: {why}")
+            raise ConfigError(f"{source(name)}: {escaped(name)}: unknown; did you mean {close[0]}?")
 
     given = {name: values.get(name, "").strip() for name in VARIABLES}
-    key, url, ledger = (given[name] for name in ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_LEDGER_URL"))
-    webhook = given["DEALS_WEBHOOK_URL"]
-    if not re.fullmatch(r"[A-Za-z0-9._~-]*", key):  # as the client has it; the value is not repeated
-        raise refuse("KEEPA_API_KEY", "", "allowed are the 64 letters and digits that Keepa shows in your account")
-    if url and not _is_plain(url):
-        raise refuse("KEEPA_API_URL", "", "allowed is http(s)://host[:port][/path], without a user or a query")
-    if not key and url and (urlsplit(url).hostname or "").endswith("keepa.com"):
-        raise refuse("KEEPA_API_URL", f" = {url}", "allowed only together with KEEPA_API_KEY")
-    if ledger and not re.match(r"postgres(ql)?://.", ledger):  # it may hold a password: the value is not repeated
-        raise refuse("DEALS_LEDGER_URL", "", "allowed is postgresql://user@host/database, or nothing for a SQLite file")
-    if webhook and not _is_address(webhook):  # its path or query may hold a secret: the value is not repeated
-        raise refuse("DEALS_WEBHOOK_URL", "", "allowed is http(s)://host[:port][/path][?query], without a user")
+    for name, is_right, shown, allowed in _rules(given):
+        if given[name] and not is_right:
+            value = f" = {escaped(given[name])}" if shown else ""
+            raise ConfigError(f"{source(name)}: {name}{value}: {allowed}")
+    key, url, ledger, webhook = (
+        given[name] for name in ("KEEPA_API_KEY", "KEEPA_API_URL", "DEALS_LEDGER_URL", "DEALS_WEBHOOK_URL")
+    )
     mode = Mode.LIVE if key else Mode.SIMULATED
     return Environment(
         mode=mode,
@@ -120,6 +118,27 @@ def read_environment(environ: Mapping[str, str], folder: Path) -> Environment:
         ),
         config=_path(folder, given["DEALS_CONFIG"] or "deals.toml"),
     )
+
+
+def _rules(given: Mapping[str, str]) -> Iterator[tuple[str, bool, bool, str]]:
+    """Yield each rule: the variable, whether its value keeps it, whether that may be repeated, and what is allowed."""
+    key, url = given["KEEPA_API_KEY"], given["KEEPA_API_URL"]
+    is_key = re.fullmatch(r"[A-Za-z0-9._~-]*", key) is not None  # as the client has it
+    yield "KEEPA_API_KEY", is_key, False, "allowed are the 64 letters and digits that Keepa shows in your account"
+    yield "KEEPA_API_URL", _is_plain(url), False, "allowed is http(s)://host[:port][/path], without a user or a query"
+    is_keepa = (urlsplit(url).hostname or "").endswith("keepa.com") if _is_plain(url) else False
+    yield "KEEPA_API_URL", bool(key) or not is_keepa, True, "allowed only together with KEEPA_API_KEY"
+    is_ledger = re.match(r"postgres(ql)?://.", given["DEALS_LEDGER_URL"]) is not None  # it may hold a password
+    yield (
+        "DEALS_LEDGER_URL",
+        is_ledger,
+        False,
+        "allowed is postgresql://user@host/database, or nothing for a SQLite file",
+    )
+    is_webhook = _is_address(given["DEALS_WEBHOOK_URL"])  # its path or query may hold a secret
+    yield "DEALS_WEBHOOK_URL", is_webhook, False, "allowed is http(s)://host[:port][/path][?query], without a user"
+    for name in ("DEALS_HOME", "DEALS_CONFIG"):
+        yield name, _is_path(given[name]), True, "allowed is a path, and ~ for the home of a user that there is"
 
 
 def _with_env_file(environ: Mapping[str, str], folder: Path) -> tuple[Mapping[str, str], Callable[[str], str]]:
@@ -139,6 +158,13 @@ def _path(folder: Path, value: str) -> Path:
     return (folder / Path(value).expanduser()).absolute()
 
 
+def _is_path(value: str) -> bool:
+    try:
+        return value.isprintable() and bool(Path(value).expanduser())
+    except RuntimeError:
+        return False
+
+
 def _is_plain(url: str) -> bool:
     return _is_address(url) and not urlsplit(url).query
 
@@ -150,4 +176,4 @@ def _is_address(url: str) -> bool:
     except ValueError:
         return False
     is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
-    return is_web and "@" not in parts.netloc and not re.search(r"\s|#", url)
+    return is_web and "@" not in parts.netloc and url.isprintable() and not re.search(r"[ #]", url)

@@ -17,6 +17,7 @@ from deals_pipeline.config.environment import Mode, Places, read_environment
 from deals_pipeline.config.sections import Budget, DealsFile, Marketplace, Retention
 from deals_pipeline.config.selections import BackfillSelection, RecentSelection
 from deals_pipeline.config.values import MISSING, REFUSED, ConfigError
+from deals_pipeline.showing import escaped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +26,9 @@ else:
 
 SIMULATED_KEY: Final = SecretStr("no-key-for-the-simulator")
 SHOWN_MAX: Final = 80
-"""How much of a value an error repeats."""
+"""How much of a value or of a name an error repeats."""
+SAID_MAX: Final = 400
+"""How much of what the reader of TOML says."""
 SECRET: Final = re.compile("key|secret|passw", re.IGNORECASE)
 """Names of keys whose value is not repeated, should somebody write one into the file (F66)."""
 WORDS: Final[Mapping[str, str]] = {
@@ -93,12 +96,12 @@ def read_file(path: Path) -> DealsFile:
         raise ConfigError(f"{path}: missing; DEALS_CONFIG names the settings file if it is elsewhere") from None
     except (OSError, UnicodeDecodeError) as why:
         raise ConfigError(f"{path}: cannot be read: {type(why).__name__}: allowed is a UTF-8 text file") from None
-    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as why:
-        raise ConfigError(f"{path}: not TOML: {why}") from None
+    except (ValueError, ArithmeticError, RecursionError) as why:  # a whole number of 5 000 digits is a `ValueError`
+        raise ConfigError(f"{path}: not TOML: {_cut(escaped(str(why)), SAID_MAX)}") from None
     try:
         return DealsFile.model_validate(tables)
     except ValidationError as invalid:
-        lines = [f"{path}: {_line(error, tables)}" for error in invalid.errors(include_url=False)]
+        lines = [f"{path}: {escaped(_line(error, tables))}" for error in invalid.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -107,14 +110,14 @@ def _line(error: ErrorDetails, tables: Mapping[str, Any]) -> str:
     place, value, kind, context = _key_path(error["loc"], tables), error["input"], error["type"], error.get("ctx", {})
     text = WORDS.get(kind, error["msg"].removeprefix("Value error, "))
     if kind == REFUSED:
-        place, value = f"{place}.{context['key']}".lstrip("."), context["value"]
+        place, value = f"{place}.{_cut(context['key'])}".lstrip("."), context["value"]
         if SECRET.search(context["key"]):
             value = None
     if kind == "value_error":
         if isinstance(value, Mapping):  # about several keys of a table, which it names
             return f"{place}: {text}".removeprefix(": ")
         text = text[max(0, text.find("allowed")) :]  # without the value, which is repeated here
-    text = text.replace("Input should be", "allowed is", 1)
+    text = re.sub(r"^\w+ should (be|have)", lambda should: "allowed is" + " to have" * (should[1] == "have"), text)
     shown = "" if kind == "missing" or value is None else f" = {_shown(value)}"
     return f"{place}{shown}: {text}"
 
@@ -131,12 +134,17 @@ def _key_path(loc: Sequence[str | int], tables: Mapping[str, Any]) -> str:
         except (KeyError, IndexError, TypeError):
             here = {}
         if isinstance(part, int):
-            path += f"[{here['name'] if isinstance(here, Mapping) and isinstance(here.get('name'), str) else part}]"
+            path += (
+                f"[{_cut(here['name']) if isinstance(here, Mapping) and isinstance(here.get('name'), str) else part}]"
+            )
         else:
-            path += f".{part}"
+            path += f".{_cut(part)}"
     return path.lstrip(".")
 
 
 def _shown(value: object) -> str:
-    text = dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
+    return _cut(dumps(value, default=str, ensure_ascii=False))
+
+
+def _cut(text: str, most: int = SHOWN_MAX) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

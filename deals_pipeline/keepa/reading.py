@@ -3,6 +3,7 @@
 Items that do not decode, or that cannot be what was asked for, are put aside with their reason; the rest is kept (F53).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -46,9 +47,16 @@ from deals_pipeline.keepa.requests import (
 )
 from deals_pipeline.keepa.time import from_keepa_minutes, from_unix_ms, to_unix_ms
 from deals_pipeline.keepa.tokens import TokenObservation
+from deals_pipeline.showing import shown
 
 Item = TypeVar("Item", bound=Struct)
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""An escape in a JSON text: of a character beyond 16 bits, of half of one, or any other."""
+DETAIL_CHARACTERS_MAX: Final = 400
 
 FATAL_CAUSES: Final[Mapping[int, FatalCause]] = {
     HTTPStatus.BAD_REQUEST: FatalCause.REJECTED,
@@ -121,11 +129,23 @@ def read_reply(request: Request, answer: WireAnswer) -> Reply:
 
 def _open(answer: WireAnswer) -> _Envelope | RetryableCause:
     try:
-        return _envelope.decode(answer.content) if answer.content.strip() else RetryableCause.EMPTY
+        return _decode(answer.content) if answer.content.strip() else RetryableCause.EMPTY
     except Corrupt:
         return RetryableCause.CORRUPT
     except UNREADABLE:
         return RetryableCause.NOT_JSON
+
+
+def _decode(content: bytes) -> _Envelope:
+    try:
+        return _envelope.decode(content)
+    except UNREADABLE:
+        return _envelope.decode(_without_half_characters(content))
+
+
+def _without_half_characters(content: bytes) -> bytes:
+    """Return a JSON text in which a title that was cut within a character makes no whole answer unreadable (F53)."""
+    return ESCAPE.sub(lambda escape: rb"\ufffd" if escape["lone"] else escape[0], content)
 
 
 def _read_failure(status: int, error: str, tokens: TokenObservation | None) -> Failure:
@@ -204,7 +224,7 @@ def _read_sellers(request: SellerRequest, items: list[Raw], tokens: TokenObserva
     sound: list[Seller] = []
     for position, seller in readable:
         if seller.seller_id not in request.seller_ids:
-            quarantined.append(Quarantined(position, seller.seller_id, f"{seller.seller_id} was not asked for"))
+            quarantined.append(Quarantined(position, seller.seller_id, "it was not asked for"))
         elif seller.domain_id != request.domain:
             quarantined.append(Quarantined(position, seller.seller_id, f"domainId is {seller.domain_id}"))
         else:
@@ -258,4 +278,5 @@ def _error(envelope: _Envelope) -> str:
         error = msgspec.json.decode(envelope.error, type=_Error | None)
     except UNREADABLE:
         return ""
-    return " ".join(part for part in (error.type, error.message, error.details) if part) if error else ""
+    text = " ".join(part for part in (error.type, error.message, error.details) if part) if error else ""
+    return shown(text[:DETAIL_CHARACTERS_MAX])

@@ -1,11 +1,10 @@
 """The charts, as Altair describes them; the page gives them their data, width and colours."""
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import altair as alt
 
-Spec: TypeAlias = dict[str, Any]
-"""A chart in Vega-Lite, as JSON."""
+from deals_pipeline.report.drawing import Spec
 
 VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """The version that Altair writes."""

@@ -18,7 +18,6 @@ def table_library() -> str:
     return embeddable(script)
 
 
-@cache
 def chart_library(vega_lite: str) -> str:
     """Return a script that leaves Vega-Embed in `vegaEmbed`, for this version of Vega-Lite: `6.4`; it takes seconds."""
     import vl_convert  # noqa: PLC0415 - 90 MB, which only this needs

@@ -17,9 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from deals_pipeline import __version__
-from deals_pipeline.report.charts import PRICES, VEGA_LITE, deal_chart, tokens_chart
 from deals_pipeline.report.data import SHOWN_MAX, SPAN_DAYS, Deals
-from deals_pipeline.report.libraries import chart_library, embeddable, table_library
+from deals_pipeline.report.drawing import Drawing
+from deals_pipeline.report.libraries import embeddable, table_library
 from deals_pipeline.report.markets import MARKETS
 from deals_pipeline.report.packing import DEALS_MAX, packed, packed_histories
 from deals_pipeline.state import Hour, PipelineState
@@ -37,7 +37,7 @@ class Script:
     source: str
 
 
-def render(deals: Deals, state: PipelineState) -> str:
+def render(deals: Deals, state: PipelineState, drawing: Drawing) -> str:
     """Return the page as HTML."""
     environment = Environment(
         loader=PackageLoader("deals_pipeline.report"),
@@ -54,7 +54,7 @@ def render(deals: Deals, state: PipelineState) -> str:
         "words": _words,
         "duration": span,
     }
-    libraries = [table_library(), chart_library(VEGA_LITE), embeddable("".join(_part(f"{name}.js") for name in PARTS))]
+    libraries = [table_library(), drawing.script, embeddable("".join(_part(f"{name}.js") for name in PARTS))]
     return environment.get_template("report.html").render(
         deals=deals,
         state=state,
@@ -68,8 +68,8 @@ def render(deals: Deals, state: PipelineState) -> str:
             "markets": {domain.value: asdict(market) for domain, market in MARKETS.items()},
             "span_days": SPAN_DAYS,
             "histories_per_pack": DEALS_MAX,
-            "prices": PRICES,
-            "charts": {"deal": deal_chart(), "tokens": tokens_chart()},
+            "prices": drawing.prices,
+            "charts": {"deal": drawing.deal, "tokens": drawing.tokens},
             "hours": [_hour(hour) for hour in state.hours],
         },
         packed_deals=packed(deals.columns),

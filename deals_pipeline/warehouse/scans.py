@@ -64,6 +64,21 @@ def newest_scans(connection: DuckDBPyConnection, selection: str) -> tuple[ScanSt
     return tuple(_state(selection, row) for row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class HeadScan:
+    """A head scan that came in order: when it began, by Keepa's clock, and the sort value of its last deal."""
+
+    server_from: datetime
+    last_sort_value: int
+
+
+def head_scans(connection: DuckDBPyConnection, selection: str, version: str, since: datetime) -> tuple[HeadScan, ...]:
+    """Return the head scans of a version of a selection that began after a time and came in order, oldest first."""
+    values = {"selection": selection, "version": version, "since": since}
+    rows = connection.execute(statement("head_scans"), values).fetchall()
+    return tuple(HeadScan(_utc(began), oldest) for began, oldest in rows)
+
+
 def _state(selection: str, row: dict[str, Any]) -> ScanState:
     utc = {name: _utc(value) for name, value in row.items()}
     scan = Scan(selection=selection, kind=utc.pop("kind"), started_at=utc.pop("started_at"), shard=utc.pop("shard"))

@@ -250,7 +250,7 @@ def test_unknown_sellers_are_not_asked_for_again(shop: MakeShop, monkeypatch: py
 
 
 def test_a_unit_that_stops_for_tokens_has_saved_what_it_bought(shop: MakeShop) -> None:
-    """F01, F31: the batch follows from the balance, and the next unit goes on."""
+    """F01, F10, F31: the batch follows from the balance, and the next unit goes on."""
     here = shop(refill_rate=5, tokens=60)
     here.screen(here.asins[:30])
     outcome = here.buy()
@@ -266,7 +266,7 @@ def test_a_unit_that_stops_for_tokens_has_saved_what_it_bought(shop: MakeShop) -
 
 
 def test_a_unit_spends_no_more_than_it_is_given_and_has_enough_for_its_sellers(shop: MakeShop) -> None:
-    """F01."""
+    """F01, F10."""
     here = shop()
     here.screen(here.asins[:30])
     outcome = here.buy(tokens_max=36)

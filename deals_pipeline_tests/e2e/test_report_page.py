@@ -112,7 +112,7 @@ def published(folder: Path) -> Path:
         migrate(connection)
         fill(connection, DEALS, points=60, titles=HOSTILE)
         deals = read_deals(connection)
-    return publish_report(deals, a_state(), folder / "published")
+    return publish_report(deals, a_state(), folder / "published", folder / "cache")
 
 
 def test_the_report_opens_from_disk_and_can_be_sorted_filtered_and_read(tmp_path: Path) -> None:

@@ -782,3 +782,15 @@ def test_the_domain_of_a_product_is_compared_with_the_one_asked_for() -> None:
     reply = read_reply(request, answered(products_of([a_product(0, domainId=3)])))
     assert isinstance(reply, Products)
     assert len(reply.products) == 1
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\udcda\ud83d", r"\\\uD83D"])
+def test_a_title_that_is_cut_within_a_character_spoils_no_answer(half: str) -> None:
+    """F53: JSON may name half a character, which no text can hold."""
+    text = json.dumps(page_of([a_deal(0, title="HALF"), a_deal(1, title="\\ud83d \U0001f4da")]))
+    reply = read_reply(PAGE, WireAnswer(200, "", text.replace("HALF", half).encode()))
+    assert isinstance(reply, Page)
+    assert not reply.quarantined
+    cut, whole = reply.deals
+    assert (cut.title or "").endswith("\ufffd")
+    assert whole.title == "\\ud83d \U0001f4da"

@@ -15,9 +15,11 @@ from duckdb import DuckDBPyConnection
 from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.report import publish_report, read_deals
 from deals_pipeline.report.data import Deals
+from deals_pipeline.report.drawing import drawing, make_drawing
 from deals_pipeline.report.libraries import embeddable
 from deals_pipeline.report.markets import MARKETS
-from deals_pipeline.report.page import PARTS, render
+from deals_pipeline.report.page import PARTS
+from deals_pipeline.report.page import render as page_of
 from deals_pipeline.state import Next, PipelineState, Rejection, Screening, Stuck
 from deals_pipeline.warehouse.connection import WarehouseError
 from deals_pipeline.warehouse.quality import Finding
@@ -67,6 +69,13 @@ def hostile_state() -> PipelineState:
         hours=tuple(replace(hour, spent={HOSTILE: 3}) for hour in state.hours),
         bucket=replace(state.bucket, spent_by_purpose={HOSTILE: 3}),
     )
+
+
+drawn = cache(make_drawing)
+
+
+def render(deals: Deals, state: PipelineState) -> str:
+    return page_of(deals, state, drawn())
 
 
 @cache
@@ -188,11 +197,25 @@ def test_the_libraries_of_the_page_are_loaded_only_when_one_is_made() -> None:
     assert result.stdout == "set()\n"
 
 
+def test_the_charts_are_made_once_and_again_where_what_is_kept_is_damaged(tmp_path: Path) -> None:
+    made = drawing(tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    program = (
+        "import sys; from pathlib import Path; from deals_pipeline.report.drawing import drawing;"
+        f"drawing(Path({str(kept.parent)!r})); print({{'altair', 'vl_convert'}} & {{*sys.modules}})"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+    kept.write_text(kept.read_text(encoding="utf-8")[:1000], encoding="utf-8")
+    assert drawing(kept.parent) == made
+    assert [each.name for each in kept.parent.iterdir()] == [kept.name]
+
+
 def test_the_report_before_stays_where_one_cannot_be_written(tmp_path: Path) -> None:
     """F50."""
-    path = publish_report(NOTHING, a_state(), tmp_path / "published")
+    path = publish_report(NOTHING, a_state(), tmp_path / "published", tmp_path / "cache")
     assert path.read_text(encoding="utf-8") == empty_page()
     (tmp_path / "file").write_text("")
     with pytest.raises(WarehouseError, match="file"):
-        publish_report(NOTHING, a_state(), tmp_path / "file")
+        publish_report(NOTHING, a_state(), tmp_path / "file", tmp_path / "cache")
     assert [each.name for each in path.parent.iterdir()] == ["deals_report.html"]

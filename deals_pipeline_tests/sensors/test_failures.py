@@ -168,6 +168,7 @@ def test_the_webhook_is_told_the_same_line(
 def test_a_webhook_that_refuses_is_logged_without_its_address_and_fails_nothing(
     status: int, said: str, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
+    """F24, F66."""
     materialize(instance, dg.asset(boom))
     with (
         MisbehavingServer(lambda exchange: exchange.answer(status, b"", "Location: /elsewhere")) as server,
@@ -184,6 +185,7 @@ def drip(exchange: Exchange) -> None:
 
 
 def test_a_webhook_that_hangs_is_given_up() -> None:
+    """F24."""
     start = time.monotonic()
     with MisbehavingServer(Exchange.fall_silent) as server:
         assert post(SecretStr(server.url + PATH), "line", (0.2, 0.2)) == "ReadTimeout"

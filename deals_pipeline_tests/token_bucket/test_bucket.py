@@ -184,6 +184,7 @@ def test_whatever_fits_a_full_bucket_is_affordable_in_the_end(rate: int, lane: L
 
 
 def test_a_floor_above_the_capacity_leaves_room_for_the_last_token() -> None:
+    """F02."""
     ask = Ask(RECENT, Cost(0, 5), "page", 1, Amount(0, tokens=10_000), Amount(10))
     assert decide(a_state(300), ask, at(1)) == Granted(5)
     assert isinstance(decide(a_state(299), ask, at(1)), Deferred)

@@ -55,7 +55,7 @@ def test_no_grant_can_end_below_the_deepest_deficit_or_starts_at_the_floor(
     """F01, with every open hold at its highest too."""
     after, decision = bucket.reserve(state, ask, now, hold_id="new", run_id="run", purpose="test")
     if isinstance(decision, Granted):
-        assert decision.high <= state.capacity
+        assert ask.cost.high <= decision.high <= state.capacity
         assert available_at(after, now) >= -ask.max_deficit.at_rate(state.refill_rate)
         assert available_at(state, now) > min(ask.floor.at_rate(state.refill_rate), state.capacity - 1)
         assert after.held == state.held + decision.high

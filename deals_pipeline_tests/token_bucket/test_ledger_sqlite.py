@@ -116,6 +116,7 @@ def test_a_file_that_another_makes_while_it_is_looked_at_is_a_ledger(
 
 
 def test_a_file_deleted_while_in_use_is_made_anew_and_shared_by_all(tmp_path: Path) -> None:
+    """F21."""
     path = tmp_path / "ledger.sqlite"
     with opened(path) as ledger, opened(path) as other:
         put(ledger, FULL_STATE)

@@ -2,14 +2,19 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
 
 from deals_pipeline.keepa.replies import TokenStatus
+from deals_pipeline.token_bucket.ledger import Change
 from deals_pipeline.token_bucket.model import Lane
 from deals_pipeline.token_bucket.reservation import TokenDeficit
+from deals_pipeline.token_bucket.sqlite_ledger import SqliteLedger
 from deals_pipeline_tests.token_bucket.bucket_examples import NOW, at, told
 from deals_pipeline_tests.token_bucket.reservation_desk import PAGE, Desk
 
@@ -113,6 +118,25 @@ def test_a_clock_that_is_set_while_it_waits_neither_wakes_nor_keeps_it_for_longe
     desk.looks = [TokenStatus(told(3))]
     reserve(desk, at(9000))
     assert sum(sleeper.steps) < 2 * 60.5 + 31
+
+
+def test_whoever_waits_keeps_nothing_from_others(tmp_path: Path) -> None:
+    """F18: neither tokens nor the ledger."""
+    waiting, sleeper = a_waiting_desk(-12)
+    ledger, theirs = (
+        SqliteLedger(tmp_path / "ledger.sqlite", "0" * 16, clock=waiting.clock, patience_seconds=0.1) for _ in range(2)
+    )
+
+    def spend(_: int) -> None:
+        assert theirs.read()[0].holds == ()
+        theirs.transact(lambda state, _: Change(replace(state, bounds={"theirs": 1}), None))
+
+    sleeper.wake = spend
+    waiting.bucket._ledger = ledger  # noqa: SLF001
+    with closing(ledger), closing(theirs):
+        reserve(waiting, NOW + timedelta(hours=2))
+        assert theirs.read()[0].bounds == {"theirs": 1}
+    assert sleeper.steps
 
 
 def test_without_a_deadline_it_does_not_wait() -> None:

@@ -59,9 +59,11 @@ def test_a_killed_process_holds_nothing(path: Path) -> None:
 
 
 def test_the_file_is_free_again_after_an_exception(path: Path) -> None:
-    """F50."""
-    with pytest.raises(ZeroDivisionError), connect(path):
+    """F50: closed, and not only forgotten."""
+    with pytest.raises(ZeroDivisionError), connect(path) as connection:
         raise ZeroDivisionError
+    with pytest.raises(duckdb.ConnectionException):
+        connection.execute("SELECT 1")
     assert subprocess.run([sys.executable, "-c", HOLD, path], input="\n", text=True, check=False).returncode == 0
 
 

@@ -43,6 +43,19 @@ def test_times_have_a_zone_money_is_whole_and_nothing_is_text_that_is_a_number(w
             assert kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE[]"), (table, column, kind)
 
 
+def test_what_is_in_cents_is_whole_whatever_its_name(warehouse: DuckDBPyConnection) -> None:
+    """F47."""
+    columns = warehouse.execute(
+        r"""
+        SELECT table_name, column_name, data_type
+        FROM duckdb_columns()
+        WHERE NOT internal AND table_name <> 'price_type' AND regexp_matches(comment, '\bcents\b')
+        """
+    ).fetchall()
+    assert len(columns) > 50
+    assert [column for column in columns if column[2] not in ("INTEGER", "INTEGER[]")] == []
+
+
 def test_recent_and_backfilled_deals_have_the_same_columns() -> None:
     """F45."""
     by_relation = {step.relation: step.sql for step in migrations()}

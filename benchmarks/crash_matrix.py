@@ -1,0 +1,107 @@
+"""The crash matrix again and again on a busy machine: how long the pipeline takes until the next run has started.
+
+Each round is the tests of killed processes and of colliding runs (`test_crashes.py`, `test_collisions.py`), beside two
+processes that only burn the processor. From the kill until the next run has started, or from the restart where all was
+killed (F17); what else must hold the tests say. The first round in which one fails is the last.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from verdicts import Row, Target, conclude
+
+from deals_pipeline_tests.e2e.processes import ROOT
+from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
+
+TESTS: Final = ("test_crashes.py", "test_collisions.py")
+RECOVERIES: Final = ("worker killed", "command killed", "power cut")
+BURNERS: Final = 2
+BURN: Final = """
+import os
+os.nice(5)
+while os.getppid() == {parent}:
+    sum(range(100_000))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How a round of the tests ended; `recoveries` are in seconds, and lack those that it did not come to."""
+
+    is_passed: bool
+    seconds: float
+    recoveries: Mapping[str, float]
+    load: float
+
+
+def main() -> int:
+    """Repeat; return 1 where a test failed or a recovery took too long."""
+    line = argparse.ArgumentParser(description="Repeat the crash matrix under load.")
+    line.add_argument("repeat", type=int, help="how many rounds")
+    repeat: int = line.parse_args().repeat
+    rounds: list[Round] = []
+    with ExitStack() as stack:
+        for _ in range(BURNERS):
+            stack.enter_context(_burning())
+        while len(rounds) < repeat and all(each.is_passed for each in rounds):
+            rounds.append(_round())
+            told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in rounds[-1].recoveries.items())
+            ending = "passed" if rounds[-1].is_passed else "FAILED"
+            print(f"round {len(rounds)} of {repeat}: {ending} in {rounds[-1].seconds:.0f} s; {told}", file=sys.stderr)
+    recoveries = [seconds for each in rounds for seconds in each.recoveries.values()]
+    targets = [
+        Target("rounds passed", sum(each.is_passed for each in rounds), "at least", repeat),
+        Target("recoveries seen", len(recoveries), "at least", repeat * len(RECOVERIES)),
+        Target("longest recovery, s", max(recoveries, default=0.0), "at most", RECOVERY_SECONDS_MAX),
+    ]
+    return conclude(__file__, [_row(number, each) for number, each in enumerate(rounds, 1)], targets)
+
+
+@contextmanager
+def _burning() -> Iterator[None]:
+    """Keep a processor busy; it ends with the block, or with us."""
+    with subprocess.Popen([sys.executable, "-c", BURN.format(parent=os.getpid())]) as burner:  # noqa: S603 - our own
+        try:
+            yield
+        finally:
+            burner.kill()
+
+
+def _round() -> Round:
+    """Run the tests once; what they say is shown where one fails."""
+    with TemporaryDirectory(prefix="crash-matrix-") as folder:
+        report, began = Path(folder, "report.xml"), time.monotonic()
+        tests = [str(ROOT / "deals_pipeline_tests" / "e2e" / name) for name in TESTS]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", f"--basetemp={folder}/tests", f"--junitxml={report}"]
+        command += ["-o", "junit_family=xunit1"]  # the other has no properties
+        done = subprocess.run([*command, *tests], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+        seconds, load = time.monotonic() - began, os.getloadavg()[0]
+        if done.returncode:
+            print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        recoveries = _recoveries(report) if report.exists() else {}
+    return Round(not done.returncode, seconds, recoveries, load)
+
+
+def _recoveries(report: Path) -> Mapping[str, float]:
+    """Return what the tests recorded of how long they waited."""
+    properties = ET.parse(report).iter("property")  # noqa: S314 - pytest wrote it
+    return {each.attrib["name"]: float(each.attrib["value"]) for each in properties}
+
+
+def _row(number: int, each: Round) -> Row:
+    recoveries = {f"{name}, s": each.recoveries.get(name) for name in RECOVERIES}
+    return {"round": number, **recoveries, "all, s": each.seconds, "load": each.load}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

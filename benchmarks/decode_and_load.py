@@ -1,0 +1,170 @@
+"""From the bytes of the largest answer of `/product` to rows in DuckDB, against those who only decode.
+
+100 products x 36 price types x 700 points. `orjson.loads` alone is the limit; the `keepa` library makes data frames of
+the same bytes, by `json` and its `parse_csv`; ours checks every field and stores it all, committed. Medians of
+interleaved runs, in seconds of the processor, so that what else runs on the machine does not count. The peak of memory
+is a fresh process's, beyond what it held before it had the answer.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
+
+import orjson
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from keepa import parse_csv
+from verdicts import Row, Target, conclude
+from wide_answer import wide_answer
+
+from deals_pipeline.keepa.columns import history_table
+from deals_pipeline.keepa.reading import read_reply
+from deals_pipeline.keepa.replies import Products
+from deals_pipeline.warehouse.connection import connect
+from deals_pipeline.warehouse.loading import load
+from deals_pipeline.warehouse.schema import migrate
+from deals_pipeline.warehouse.statements import statement
+
+ROUNDS: Final = 7
+MILLIONS: Final = (1, 10, 100)
+MILLION: Final = 1_000_000
+ORJSON, KEEPA, PARSE_CSV, OURS = "orjson.loads", "keepa: json, parse_csv", "keepa: parse_csv alone", "ours, stored"
+FILLERS_FROM: Final = 10_000
+"""Answers from this number on only fill a warehouse."""
+
+Result = TypeVar("Result")
+
+
+def main() -> int:
+    """Measure, print a table, write it beside as JSON; return 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millions", type=int, nargs="+", default=list(MILLIONS), help="points that are stored before")
+    parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        print(_peak())
+        return 0
+    points, empty = _read_by_each()
+    filled = _load_into_more_and_more(arguments.millions)
+    peak = subprocess.run([sys.executable, __file__, "--peak"], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    rows: list[Row] = [
+        {
+            "what": what,
+            "seconds": spent,
+            "million points/s": points / spent / MILLION,
+            "x orjson": spent / empty[ORJSON],
+        }
+        for what, spent in (empty | filled).items()
+    ]
+    first, *_, last = filled.values()
+    targets = [
+        Target("times as fast as keepa from the same bytes", empty[KEEPA] / empty[OURS], "at least", 3),
+        Target("times the seconds of orjson.loads", empty[OURS] / empty[ORJSON], "at most", 2.5),
+        Target("peak memory / size of the answer", float(peak.stdout), "at most", 6),
+        Target("seconds with the most points stored / with the least", last / first, "at most", 1.3),
+    ]
+    return conclude(__file__, rows, targets)
+
+
+def _read_by_each() -> tuple[int, dict[str, float]]:
+    """Return how many points an answer holds, and the median seconds of each that reads it."""
+    seconds: dict[str, list[float]] = {what: [] for what in (ORJSON, KEEPA, PARSE_CSV, OURS)}
+    points = 0
+    with _warehouse() as connection:
+        load(connection, wide_answer(ROUNDS))  # what is loaded only once
+        for number in range(ROUNDS):
+            print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
+            landed = wide_answer(number)
+            body = landed.answer.body
+            points = _timed(seconds[OURS], load, connection, landed).points
+            document = _timed(seconds[ORJSON], orjson.loads, body)
+            _timed(seconds[PARSE_CSV], _parse, document)
+            _timed(seconds[KEEPA], lambda text=body: _parse(json.loads(text)))
+    return points, {what: statistics.median(each) for what, each in seconds.items()}
+
+
+def _parse(document: Any) -> list[object]:  # noqa: ANN401 - JSON
+    return [parse_csv(product["csv"]) for product in document["products"]]
+
+
+def _load_into_more_and_more(millions: list[int]) -> dict[str, float]:
+    """Return the median seconds of loading an answer into a warehouse that holds so many points."""
+    filler, found = _histories(FILLERS_FROM), {}
+    answers = iter(range(FILLERS_FROM))
+    with _warehouse() as connection:
+        for level in sorted(millions):
+            print(f"filling up to {level} M points", file=sys.stderr)
+            _fill(connection, filler, level * MILLION)
+            seconds: list[float] = []
+            for number, _ in zip(answers, range(ROUNDS), strict=False):
+                _timed(seconds, load, connection, wide_answer(number))
+            found[f"ours, stored, after {level} M points"] = statistics.median(seconds)
+    return found
+
+
+def _fill(connection: DuckDBPyConnection, filler: pa.Table, points: int) -> None:
+    """Add histories of ever other products until so many points are stored."""
+    values = {"days": None, "observed_at": "2026-01-01", "landed_file": "filler", "code_version": "filler"}
+    while (stored := _stored(connection)) < points:
+        asins = pa.array([f"F{stored // 1000:08d}{asin[-5:]}" for asin in filler["asin"].to_pylist()])
+        arriving = filler.set_column(1, filler.schema.field("asin"), asins)
+        rows = max(1, min(filler.num_rows, (points - stored) // 700))
+        connection.register("arriving", arriving.slice(0, rows))
+        connection.execute(statement("add_histories"), values)
+        connection.unregister("arriving")
+
+
+def _stored(connection: DuckDBPyConnection) -> int:
+    ((points,),) = connection.execute("SELECT coalesce(sum(len(times)), 0) FROM price_history").fetchall()
+    return int(points)
+
+
+def _histories(number: int) -> pa.Table:
+    landed = wide_answer(number)
+    reply = read_reply(landed.request, landed.answer)
+    assert isinstance(reply, Products)
+    return history_table(reply.products)
+
+
+def _peak() -> float:
+    """Return the most memory that loading an answer takes, as a multiple of its bytes; they themselves are in it."""
+    with _warehouse() as connection:
+        landed = wide_answer(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before = _memory("VmRSS") - len(landed.answer.body)
+        load(connection, landed)
+        return (_memory("VmHWM") - before) / len(landed.answer.body)
+
+
+def _memory(name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+@contextmanager
+def _warehouse() -> Iterator[DuckDBPyConnection]:
+    with TemporaryDirectory() as folder, connect(Path(folder) / "warehouse.duckdb") as connection:
+        migrate(connection)
+        yield connection
+
+
+def _timed(seconds: list[float], work: Callable[..., Result], *arguments: object) -> Result:
+    """Return what `work` returns, and note how long the processor took for it."""
+    began = time.process_time()
+    result = work(*arguments)
+    seconds.append(time.process_time() - began)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Where the reading of a watched selection may end."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from duckdb import DuckDBPyConnection
+
+from deals_pipeline.buying.feeds import Feed, feed_of, known_since
+from deals_pipeline.config import RecentSelection
+from deals_pipeline.keepa.time import to_keepa_minutes
+from deals_pipeline.landing import Scan
+from deals_pipeline.warehouse.loading import load
+from deals_pipeline.warehouse.scans import HeadScan, ScanState
+from deals_pipeline_tests.warehouse.answers import a_page, deals, hours
+
+BEGAN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+ENDED = BEGAN + timedelta(hours=2)
+NEXT = BEGAN + timedelta(hours=3)
+SELECTION = RecentSelection.model_validate({"name": "used-books", "marketplace": "US", "sort_type": "AGE"})
+FULL = ScanState(
+    scan=Scan(selection=SELECTION.name, kind="full", started_at=BEGAN),
+    version=SELECTION.version,
+    next_page=6,
+    pages=6,
+    completed_at=ENDED,
+    is_truncated=False,
+    is_in_order=True,
+    deals=800,
+    server_from=BEGAN,
+    server_until=ENDED,
+    scans=1,
+    scans_completed=1,
+    last_completed_at=ENDED,
+    last_completed_from=BEGAN,
+    last_sort_value=None,
+    deals_on_last_page=None,
+    was_too_wide=False,
+)
+
+
+def head(oldest: datetime | None) -> ScanState:
+    """Return a head scan whose oldest deal was found at a time."""
+    return replace(
+        FULL,
+        scan=Scan(selection=SELECTION.name, kind="head", started_at=NEXT),
+        completed_at=None,
+        next_page=1,
+        pages=1,
+        server_from=NEXT,
+        server_until=NEXT,
+        scans_completed=0,
+        last_completed_at=None,
+        last_completed_from=None,
+        last_sort_value=None if oldest is None else -to_keepa_minutes(oldest),
+    )
+
+
+@pytest.mark.parametrize(
+    ("oldest", "is_over"),
+    [
+        (ENDED + timedelta(minutes=1), False),
+        (BEGAN + timedelta(minutes=1), False),
+        (BEGAN - timedelta(minutes=4), False),
+        (BEGAN - timedelta(minutes=5), True),
+        (None, False),
+    ],
+)
+def test_a_head_scan_reaches_back_to_where_the_last_full_scan_began(oldest: datetime | None, *, is_over: bool) -> None:
+    """F25: what was found while the full scan read on, on pages that it had passed, only a head scan sees."""
+    scan = head(oldest)
+    assert Feed(SELECTION, scan, FULL, BEGAN).is_over(scan) is is_over
+
+
+def test_a_head_scan_does_not_end_before_anything_is_known() -> None:
+    """F25."""
+    scan = head(BEGAN - timedelta(days=1))
+    assert not Feed(SELECTION, scan, None).is_over(scan)
+
+
+def test_a_head_scan_ends_early_by_age_and_in_order_only() -> None:
+    """F25."""
+    scan = head(BEGAN - timedelta(hours=1))
+    assert Feed(SELECTION, scan, FULL, BEGAN).is_over(scan)
+    assert not Feed(SELECTION, scan, FULL, BEGAN).is_over(replace(scan, is_in_order=False))
+    by_rank = RecentSelection.model_validate({"name": "used-books", "marketplace": "US", "sort_type": "SALES_RANK"})
+    assert not Feed(by_rank, scan, FULL, BEGAN).is_over(scan)
+
+
+def test_a_full_scan_ends_with_its_last_page_only() -> None:
+    """F25."""
+    begun = replace(FULL, completed_at=None, last_sort_value=-to_keepa_minutes(BEGAN - timedelta(days=9)))
+    assert not Feed(SELECTION, None, begun, NEXT).is_over(begun)
+    assert Feed(SELECTION, None, FULL).is_over(FULL)
+
+
+def test_what_is_known_by_a_full_scan_is_what_was_found_before_it_began(warehouse: DuckDBPyConnection) -> None:
+    """F25: what was found while it read on, on pages that it had passed, only a head scan sees."""
+    scan = Scan(selection=SELECTION.name, kind="full", started_at=hours(0))
+    load(warehouse, a_page(deals(0, 150), number=0, scan=scan, selection=SELECTION.query))
+    assert feed_of(warehouse, SELECTION).known_at is None
+    load(warehouse, a_page(deals(150, 3), number=1, at=hours(2), scan=scan, selection=SELECTION.query))
+    assert feed_of(warehouse, SELECTION).known_at == hours(0)
+
+
+def at(minutes: int, oldest: int) -> HeadScan:
+    """Return a head scan so many minutes after the full scan began, and how many minutes after it its oldest deal."""
+    return HeadScan(BEGAN + timedelta(minutes=minutes), -to_keepa_minutes(BEGAN + timedelta(minutes=oldest)))
+
+
+@pytest.mark.parametrize(
+    ("heads", "known_after"),
+    [
+        ([], 0),
+        ([at(15, -5)], 15),
+        ([at(15, -4)], 0),
+        ([at(15, -60), at(30, 10), at(45, 25)], 45),
+        ([at(15, -60), at(30, 12), at(45, 20)], 15),
+        ([at(15, 3), at(30, -10), at(45, 20)], 45),
+        ([at(15, 3), at(30, 8), at(45, 20)], 0),
+    ],
+)
+def test_a_head_scan_makes_known_what_is_before_it_if_it_reached_what_was_known(
+    heads: list[HeadScan], known_after: int
+) -> None:
+    """F25: a chain of scans of which each overlaps with the one before it; one link that is missing breaks it."""
+    assert known_since(BEGAN, heads) == BEGAN + timedelta(minutes=known_after)

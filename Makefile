@@ -71,6 +71,9 @@ bench-scale: .venv  ## tokens, time and memory a deal, with 10 000, 100 000 and 
 bench-ui: .venv  ## the web page under 5 000 materializations
 	$(BIN)/python benchmarks/many_materializations.py
 
+benchmarks-doc: .venv  ## write docs/benchmarks.md anew from what the benchmarks wrote
+	@$(BIN)/python -m benchmarks.document > docs/benchmarks.md
+
 bench-sales: .venv  ## score the inferred sales against what the simulator knows
 	$(BIN)/python benchmarks/inferred_sales.py
 
@@ -123,4 +126,4 @@ lock:  ## lock the newest versions that pyproject.toml admits (needs uv)
 clean:  ## remove the environment and all caches
 	rm -rf .venv .audit .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
-.PHONY: help demo dev status data-doc home test simulate bench bench-yield bench-decode bench-ledger bench-overhead bench-scale bench-ui bench-sales bench-metrics days storm soak crash-matrix fuzz mutants failure-modes audit check format simulator lock clean
+.PHONY: help benchmarks-doc demo dev status data-doc home test simulate bench bench-yield bench-decode bench-ledger bench-overhead bench-scale bench-ui bench-sales bench-metrics days storm soak crash-matrix fuzz mutants failure-modes audit check format simulator lock clean

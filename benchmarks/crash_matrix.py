@@ -18,8 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from verdicts import Row, Target, conclude
-
+from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline_tests.e2e.processes import ROOT
 from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
 

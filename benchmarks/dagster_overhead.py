@@ -28,9 +28,9 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import requests
-from process_tree import Usage, usage
-from verdicts import Row, Target, conclude
 
+from benchmarks.process_tree import Usage, usage
+from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.home import CONFIG, HOST, prepare
 from deals_pipeline.keepa.time import to_unix_ms

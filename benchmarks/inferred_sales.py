@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from simulated_warehouse import simulated_warehouse
-
+from benchmarks.simulated_warehouse import simulated_warehouse
+from benchmarks.verdicts import Row, conclude
 from deals_pipeline.analytics import recompute
 from deals_pipeline.config import Intervals, Marketplace
 from deals_pipeline.simulator.market.truth import Sale
@@ -57,7 +57,7 @@ class Drop:
 
 
 def main() -> int:
-    """Measure and print a table."""
+    """Measure, print a table, write it beside as JSON."""
     with simulated_warehouse(PRODUCTS) as (connection, market):
         recompute(connection, [Marketplace.model_validate({"name": "US"})], Intervals(), 1000.0)
         true_sales = {
@@ -69,30 +69,35 @@ def main() -> int:
             for asin, crawl_before, dropped_at, confirmed_by, price in connection.execute(DROPS).fetchall()
         ]
     count = sum(map(len, true_sales.values()))
-    print(f"{PRODUCTS} simulated products, {len(drops)} drops of the used count, {count} true sales of used copies")
-    print(
-        f"{'':26} {'inferred':>8} {'right':>6} {'precision':>9} {'recall':>7} {'same price':>10} {'median error':>12}"
+    return conclude(
+        __file__,
+        [
+            _row("inferred sales", [drop for drop in drops if drop.confirmed_by], count),
+            _row("by rank", [drop for drop in drops if drop.confirmed_by == "rank"], count),
+            _row("by the sparse rule", [drop for drop in drops if drop.confirmed_by == "sparse"], count),
+            _row("every drop, for comparison", drops, count),
+        ],
+        [],
     )
-    _print("inferred sales", [drop for drop in drops if drop.confirmed_by], count)
-    _print("  by rank", [drop for drop in drops if drop.confirmed_by == "rank"], count)
-    _print("  by the sparse rule", [drop for drop in drops if drop.confirmed_by == "sparse"], count)
-    _print("every drop, for comparison", drops, count)
-    return 0
 
 
-def _print(name: str, inferred: Sequence[Drop], true_sales: int) -> None:
+def _row(name: str, inferred: Sequence[Drop], true_sales: int) -> Row:
     right = [drop for drop in inferred if drop.true_sales]
     errors = [
         min(abs(drop.price - sale.price_cents) / sale.price_cents for sale in drop.true_sales)
         for drop in right
-        if drop.price is not None
+        if drop.price is not None and drop.confirmed_by
     ]
-    precision, recall = len(right) / max(1, len(inferred)), len(right) / max(1, true_sales)
-    line = f"{name:26} {len(inferred):8} {len(right):6} {precision:9.1%} {recall:7.1%}"
-    if errors and all(drop.confirmed_by for drop in inferred):
-        same = sum(error == 0 for error in errors) / len(errors)
-        line += f" {same:10.1%} {statistics.median(errors):12.1%}"
-    print(line)
+    return {
+        "what": name,
+        "inferred": len(inferred),
+        "right": len(right),
+        "true sales": true_sales,
+        "precision %": 100 * len(right) / max(1, len(inferred)),
+        "recall %": 100 * len(right) / max(1, true_sales),
+        "same price %": 100 * sum(error == 0 for error in errors) / len(errors) if errors else None,
+        "median error %": 100 * statistics.median(errors) if errors else None,
+    }
 
 
 if __name__ == "__main__":

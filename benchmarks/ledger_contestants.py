@@ -67,12 +67,12 @@ class Account:
     @property
     def left(self) -> int:
         """The tokens that nobody took."""
-        return max(0, self._balance.value)
+        return max(0, int(self._balance.value))
 
     @property
     def over_granted(self) -> int:
         """The calls that were granted although there was no token."""
-        return self._refused.value
+        return int(self._refused.value)
 
 
 @contextmanager

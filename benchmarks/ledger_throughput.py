@@ -26,9 +26,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from ledger_contestants import Account, Open, ours, pyrate
-from verdicts import Row, Target, conclude
-
+from benchmarks.ledger_contestants import Account, Open, ours, pyrate
+from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline_tests.token_bucket.served_postgres import MISSING, postgres_served, server_binaries
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ import requests
 from dagster._core.events import StepMaterializationData
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from verdicts import Row, Target, conclude
 
+from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline.home import HOST, prepare
 from deals_pipeline_tests.e2e.browser import Page, chromium
 from deals_pipeline_tests.e2e.processes import (

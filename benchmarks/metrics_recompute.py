@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from duckdb import DuckDBPyConnection
-from simulated_warehouse import simulated_warehouse
 
+from benchmarks.simulated_warehouse import simulated_warehouse
+from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline.analytics import recompute
 from deals_pipeline.config import Intervals, Marketplace
 
@@ -49,24 +50,29 @@ HISTORY: Final = """,
 
 
 def main() -> int:
-    """Measure and print a table; return 1 where a target is missed."""
+    """Measure, print a table, write it beside as JSON; return 1 where a target is missed."""
     with simulated_warehouse(PRODUCTS) as (connection, _):
         _take_originals(connection)
+        rows: list[Row] = []
         seconds: list[float] = []
         done = 0
-        print(f"{'':32} {'deals':>8} {'points':>12} {'seconds':>8} {'by the clock':>12}")
         for copies in COPIES:
             _add_copies(connection, done, copies)
             done = copies
-            with _measured(connection, "from scratch", seconds):
+            with _measured(connection, "from scratch", rows, seconds):
                 _recompute(connection, US)
-        with _measured(connection, "new setting", seconds):
+        with _measured(connection, "a new setting", rows, seconds):
             _recompute(connection, US.model_copy(update={"prep_fee": 300}))
     few, many, _ = seconds
     gibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{'ratio':32} {many / few:.1f} x, allowed are {RATIO_MAX:g} x: {_verdict(many / few <= RATIO_MAX)}")
-    print(f"{'memory':32} {gibibytes:.1f} GiB, allowed are {GIBIBYTES_MAX:g}: {_verdict(gibibytes < GIBIBYTES_MAX)}")
-    return 0 if many / few <= RATIO_MAX and gibibytes < GIBIBYTES_MAX else 1
+    return conclude(
+        __file__,
+        rows,
+        [
+            Target("seconds with ten times the deals / with one time", many / few, "at most", RATIO_MAX),
+            Target("peak memory, GiB", gibibytes, "at most", GIBIBYTES_MAX),
+        ],
+    )
 
 
 def _take_originals(connection: DuckDBPyConnection) -> None:
@@ -94,18 +100,16 @@ def _recompute(connection: DuckDBPyConnection, marketplace: Marketplace) -> None
 
 
 @contextmanager
-def _measured(connection: DuckDBPyConnection, name: str, seconds: list[float]) -> Iterator[None]:
+def _measured(connection: DuckDBPyConnection, name: str, rows: list[Row], seconds: list[float]) -> Iterator[None]:
+    print(name, file=sys.stderr)
     began, clock = time.process_time(), time.perf_counter()
     yield
     seconds.append(time.process_time() - began)
     elapsed = time.perf_counter() - clock
     counts = "SELECT (SELECT count(*) FROM deal_metrics), (SELECT sum(len(times)) FROM price_history)"
     ((deals, points),) = connection.execute(counts).fetchall()
-    print(f"{name:32} {deals:8} {points:12} {seconds[-1]:8.1f} {elapsed:12.1f}", flush=True)
-
-
-def _verdict(is_met: bool) -> str:
-    return "met" if is_met else "MISSED"
+    told: Row = {"what": name, "deals": deals, "points": int(points), "seconds": seconds[-1], "by the clock": elapsed}
+    rows.append(told)
 
 
 if __name__ == "__main__":

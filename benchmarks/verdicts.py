@@ -1,11 +1,16 @@
 """What every benchmark ends with: its table, its targets with value and verdict, the same as JSON, its exit status."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+import msgspec
 
 Number: TypeAlias = int | float
 Cell: TypeAlias = str | int | float | None
@@ -26,29 +31,52 @@ class Target:
         """Whether the claim holds."""
         return self.value >= self.bound if self.limit == "at least" else self.value <= self.bound
 
+    def __str__(self) -> str:
+        verdict = "met" if self.is_met else "MISSED"
+        return f"{self.name}: {_shown(self.value)}, {self.limit} {_shown(self.bound)}: {verdict}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a benchmark found, on which machine and when, and by which command."""
+
+    command: str
+    machine: str
+    measured_at: str
+    rows: Sequence[Row]
+    targets: Sequence[Target]
+
+    def lines(self) -> Iterator[str]:
+        """Yield what the benchmark prints."""
+        yield f"{self.command}; {self.machine}; {self.measured_at}"
+        yield from _table(self.rows)
+        yield from map(str, self.targets)
+
 
 def conclude(program: str, rows: Sequence[Row], targets: Sequence[Target]) -> int:
     """Print the table and the targets, write both beside `program` as JSON; return 1 where a target is missed."""
-    if rows:
-        print(_table(rows))
-        print()
-    for target in targets:
-        verdict = "met" if target.is_met else "MISSED"
-        print(f"{target.name}: {_shown(target.value)}, {target.limit} {_shown(target.bound)}: {verdict}")
-    told = {
-        "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "rows": [dict(row) for row in rows],
-        "targets": [asdict(target) | {"met": target.is_met} for target in targets],
-    }
-    Path(program).with_suffix(".json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    path = Path(program)
+    command = shlex.join(["python", f"{path.parent.name}/{path.name}", *sys.argv[1:]])
+    told = Told(command, _machine(), f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", rows, targets)
+    print("\n".join(told.lines()))
+    path.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     return 0 if all(target.is_met for target in targets) else 1
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _machine() -> str:
+    gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    version = ".".join(platform.python_version_tuple())
+    load = os.getloadavg()[1]
+    return f"{os.cpu_count()} cores of {platform.machine()}, {gibibytes:.0f} GiB, Python {version}, load {load:.1f}"
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    if not rows:
+        return
     names = list(rows[0])
     shown = [names, *([_shown(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in shown) for column in range(len(names))]
-    return "\n".join(_line(line, widths) for line in shown)
+    yield from (_line(line, widths) for line in shown)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -24,12 +24,20 @@ STATS: Final = ("current", "avg", "avg30", "avg90", "avg180", "avg365")
 
 def wide_answer(number: int) -> Landed:
     """Return the answer about the products of this number, which no other number shares."""
+    return landed(number, WireAnswer(200, "", wide_body(number)))
+
+
+def wide_body(number: int) -> bytes:
+    """Return its bytes."""
     draw = np.random.default_rng(number)
-    asins = tuple(f"{number:05d}{each:05d}" for each in range(PRODUCTS))
-    request = ProductRequest(asins=asins, stats=365)
     tokens = {"tokensLeft": 1, "refillIn": 1, "refillRate": 5, "tokenFlowReduction": 0.0, "tokensConsumed": 100}
-    products = [_product(draw, asin) for asin in asins]
-    body = json.dumps({"timestamp": to_unix_ms(NOW), **tokens, "products": products}, separators=(",", ":")).encode()
+    products = [_product(draw, asin) for asin in _asins(number)]
+    document = {"timestamp": to_unix_ms(NOW), **tokens, "products": products}
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def landed(number: int, answer: WireAnswer) -> Landed:
+    """Return an answer to the request of this number as if it had been landed."""
     header = Header(
         request=RequestRecord("product", {}),
         hold_id="benchmark",
@@ -37,14 +45,18 @@ def wide_answer(number: int) -> Landed:
         code_version=__version__,
         received_at=NOW,
         server_time=NOW,
-        status=200,
-        content_encoding="",
+        status=answer.status,
+        content_encoding=answer.content_encoding,
         is_gzipped_here=False,
-        body_bytes=len(body),
+        body_bytes=len(answer.body),
         body_crc32=0,
     )
-    answer = WireAnswer(200, "", body)
+    request = ProductRequest(asins=_asins(number), stats=365)
     return Landed(file_id=f"{number:05d}", header=header, request=request, answer=answer)
+
+
+def _asins(number: int) -> tuple[str, ...]:
+    return tuple(f"{number:05d}{each:05d}" for each in range(PRODUCTS))
 
 
 def _product(draw: np.random.Generator, asin: str) -> dict[str, object]:

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from benchmarks.feed_scale import LISTED
+from benchmarks.many_materializations import MANY
 from deals_pipeline.config import load_settings
 from deals_pipeline.config.environment import VARIABLES
 from deals_pipeline.definitions import defs
@@ -15,6 +17,7 @@ from deals_pipeline.resources.keepa import SIMULATED_REFILL_RATE
 from deals_pipeline.simulator.__main__ import parser
 from deals_pipeline.simulator.server import Call
 from deals_pipeline.token_bucket.model import CAPACITY_TICKS
+from deals_pipeline_tests.mutants.catalogue import mutants
 from deals_pipeline_tests.simulator.services import make_service
 
 ROOT = Path(__file__).parents[1]
@@ -81,3 +84,15 @@ def test_every_variable_it_names_exists(variable: str) -> None:
 @pytest.mark.parametrize("path", re.findall(r"`((?:docs|deals_pipeline)/[^`*]*)`", README))
 def test_every_path_it_names_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_proofs_are_as_large_as_it_says() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert "FUZZ_CASES ?= 20000" in makefile
+    assert "20 000 damaged" in README
+    assert "(or $(SEEDS),20)" in makefile
+    assert "(or $(DAYS),30)" in makefile
+    assert "30 virtual days in 20 worlds" in README
+    assert len(mutants()) >= 80
+    assert f"{max(LISTED):,}" == "1,000,000"
+    assert f"{MANY:,} materializations".replace(",", " ") in README

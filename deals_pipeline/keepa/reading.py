@@ -129,7 +129,8 @@ def read_reply(request: Request, answer: WireAnswer) -> Reply:
 
 def _open(answer: WireAnswer) -> _Envelope | RetryableCause:
     try:
-        return _decode(answer.content) if answer.content.strip() else RetryableCause.EMPTY
+        content = answer.content
+        return _decode(content) if content.strip() else RetryableCause.EMPTY
     except Corrupt:
         return RetryableCause.CORRUPT
     except UNREADABLE:

@@ -4,7 +4,6 @@ import gzip
 import zlib
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import TypeAlias
 
 from deals_pipeline.keepa.objects import Deal, Product, Seller
@@ -15,7 +14,7 @@ class Corrupt(ValueError):
     """The bytes of an answer do not decompress."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WireAnswer:
     """An answer as it came: the body still compressed when `content_encoding` says so."""
 
@@ -23,9 +22,9 @@ class WireAnswer:
     content_encoding: str
     body: bytes = field(repr=False)
 
-    @cached_property
+    @property
     def content(self) -> bytes:
-        """The body, decompressed; raises `Corrupt`."""
+        """The body, decompressed anew each time, for it is large; raises `Corrupt`."""
         if self.content_encoding not in ("gzip", ""):
             raise Corrupt(f"content encoding {self.content_encoding!r}: allowed are gzip and none")
         try:

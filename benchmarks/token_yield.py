@@ -1,0 +1,187 @@
+"""What tokens buy: six contestants on one simulated service, seven virtual days, three plans, two markets.
+
+Each contestant has an account of its own with a full bucket; market, seeds and service are the same for all, without
+faults. `contestants/` holds each policy in a module, and the referee's rules, by which all are judged from the requests
+that the service executed, whatever they say of themselves.
+
+The bound is the least with which somebody who knows the future could have found each listing that ours found, no later,
+and have had as many needed histories: 5 tokens for each of the fewest page reads, 1 for each history.
+
+All but ours get answers without the bodies of histories, which they do not read: their tokens are the same.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from datetime import timedelta
+from multiprocessing import get_context
+from typing import Final, Literal
+
+from benchmarks.contestants.contest import JANUARY_B, OURS, POLICIES, PRODUCTS, Result, World, contest, truth_of
+from benchmarks.verdicts import Row, Target, conclude
+
+HOURS: Final = 7 * 24
+PLANS: Final = (5, 20, 60)
+"""Tokens a minute."""
+PROCESSES: Final = 2
+CONTESTANTS: Final = (OURS, *POLICIES)
+RATIO_MIN: Final = 10.0
+BOUND_MIN: Final = 0.88
+DISCOVERED_MIN: Final = 99.5
+LOST_MAX: Final = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worlds; return 1 where a target is missed."""
+    options = _parser().parse_args(arguments)
+    results = list(_run(options.markets, options.plans, options.contestants, options.hours))
+    results.sort(key=lambda result: (result.world.deals, result.world.plan, CONTESTANTS.index(result.contestant)))
+    return conclude(__file__, list(_rows(results)), list(_targets(results)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    line = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    line.add_argument("--hours", type=float, default=HOURS, help="virtual hours; a week if not given")
+    line.add_argument("--plans", type=int, nargs="+", default=PLANS, choices=PLANS, help="tokens a minute")
+    line.add_argument("--markets", type=int, nargs="+", default=list(PRODUCTS), choices=list(PRODUCTS), help="deals")
+    line.add_argument("--contestants", nargs="+", default=CONTESTANTS, choices=CONTESTANTS, help="who takes part")
+    return line
+
+
+def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str], hours: float) -> Iterator[Result]:
+    """Yield results as they come, those that take longest begun first."""
+    began = time.monotonic()
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        truths = {deals: pool.submit(truth_of, deals, hours) for deals in sorted(markets, reverse=True)}
+        running: list[Future[Result]] = [
+            pool.submit(contest, World(deals, plan, hours), name, truths[deals].result())
+            for name in contestants
+            for deals in sorted(markets, reverse=True)
+            for plan in sorted(plans, reverse=True)
+        ]
+        for future in as_completed(running):
+            result = future.result()
+            seconds = time.monotonic() - began
+            print(f"{result.contestant}, {result.world}: done after {seconds:.0f} s", file=sys.stderr, flush=True)
+            yield result
+
+
+def _rows(results: Sequence[Result]) -> Iterator[Row]:
+    for result in results:
+        yield _row(result)
+        if result.contestant == OURS:
+            yield _bound_row(result)
+
+
+def _row(result: Result) -> Row:
+    score, tokens, balance = result.score, result.score.tokens, result.score.balance
+    return {
+        "market": result.world.deals,
+        "plan": result.world.plan,
+        "contestant": result.contestant,
+        "deals": score.deals,
+        "found": score.deals_discovered,
+        "found %": _found(result),
+        "listings found %": _percent(score.listings_discovered, score.listings),
+        "with history": score.with_history,
+        "with offers": score.with_offers,
+        "needed histories": score.histories_needed,
+        "per 1000 for them": result.histories_per_1000,
+        "per 1000 in all": _per_1000(score.histories_needed, tokens.in_all),
+        "found after, p50 min": _minutes(score.freshness, 50),
+        "p95 min": _minutes(score.freshness, 95),
+        "tokens": tokens.in_all,
+        "pages": tokens.pages,
+        "histories alone": tokens.products,
+        "with offers as well": tokens.products_with_offers,
+        "sellers": tokens.sellers,
+        "nothing new %": _percent(tokens.on_nothing_new, tokens.in_all),
+        "lost %": _percent(balance.lost, balance.refilled),
+        "lost while pending %": _lost_while_pending(result),
+        "lowest": balance.lowest,
+        "429s": result.refused,
+        "below zero h": balance.below_zero / timedelta(hours=1),
+    }
+
+
+def _bound_row(result: Result) -> Row:
+    bound, needed = result.bound_tokens, result.score.histories_needed
+    told: Row = {
+        "contestant": "bound of ours",
+        "needed histories": needed,
+        "per 1000 for them": _per_1000(needed, bound),
+        "tokens": bound,
+        "pages": bound - needed,
+        "histories alone": needed,
+    }
+    kept: Row = {name: value if name in ("market", "plan") else None for name, value in _row(result).items()}
+    return {**kept, **told}
+
+
+def _targets(results: Sequence[Result]) -> Iterator[Target]:
+    """Yield the targets of each market, with the worst plan."""
+    rivals = {result.world: result for result in results if result.contestant == JANUARY_B}
+    for deals in sorted({result.world.deals for result in results}):
+        mine = [result for result in results if result.contestant == OURS and result.world.deals == deals]
+        if not mine:
+            continue
+        if all(each.world in rivals and rivals[each.world].histories_per_1000 for each in mine):
+            yield _worst(
+                "needed histories per 1000 tokens, of January B's",
+                mine,
+                lambda each: each.histories_per_1000 / rivals[each.world].histories_per_1000,
+                "at least",
+                RATIO_MIN,
+            )
+        yield _worst("the bound's tokens, of ours", mine, _share_of_bound, "at least", BOUND_MIN)
+        yield _worst("deals found, %", mine, _found, "at least", DISCOVERED_MIN)
+        yield _worst("refill lost while work was pending, %", mine, _lost_while_pending, "at most", LOST_MAX)
+        yield _worst("429s of our own", mine, lambda each: each.refused, "at most", 0)
+        yield _worst("lowest balance, above the deficit allowed", mine, _spare, "at least", 0)
+
+
+def _worst(
+    name: str,
+    mine: Sequence[Result],
+    value: Callable[[Result], float],
+    limit: Literal["at least", "at most"],
+    bound: float,
+) -> Target:
+    worst = (min if limit == "at least" else max)(mine, key=value)
+    return Target(f"{name} ({worst.world})", value(worst), limit, bound)
+
+
+def _share_of_bound(result: Result) -> float:
+    return result.bound_tokens / max(1, result.score.tokens.for_histories)
+
+
+def _found(result: Result) -> float:
+    return _percent(result.score.deals_discovered, result.score.deals)
+
+
+def _lost_while_pending(result: Result) -> float:
+    return _percent(result.score.balance.lost_while_pending, result.score.balance.refilled)
+
+
+def _spare(result: Result) -> float:
+    return result.score.balance.lowest + result.max_deficit
+
+
+def _per_1000(count: int, tokens: int) -> float:
+    return 1000 * count / tokens if tokens else 0.0
+
+
+def _percent(part: float, whole: float) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+def _minutes(ascending: Sequence[timedelta], quantile: int) -> float | None:
+    if not ascending:
+        return None
+    return ascending[min(len(ascending) - 1, len(ascending) * quantile // 100)] / timedelta(minutes=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""What somebody deletes of a home: any one state, and never what was landed, which is what was paid for."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from typing_extensions import assert_never
+
+from deals_pipeline.config.environment import Places
+from deals_pipeline_tests.soak.process import remove_warehouse
+from deals_pipeline_tests.soak.scenario import Deleted, Deletion
+
+TABLES: Final = ("deal_metrics", "product_sales", "offer_drop", "marketplace")
+"""Those that are computed: the others are restored with the whole file alone."""
+RECORDS: Final = ("token_bucket", "token_settlement", "token_flow", "token_throttle", "token_lease", "token_revoked")
+
+
+def delete(deleted: Deleted, places: Places, query: Callable[[str], object]) -> None:
+    """Delete a state; the warehouse's file is closed, and `query` speaks to the warehouse for a table of it."""
+    ledger = Path(places.ledger)
+    match deleted.what:
+        case Deletion.WAREHOUSE:
+            remove_warehouse(places.warehouse)
+        case Deletion.TABLE:
+            query(f"DELETE FROM {TABLES[int(deleted.draw * len(TABLES))]}")
+        case Deletion.LEDGER:
+            for file in (ledger, *ledger.parent.glob(f"{ledger.name}-*")):
+                file.unlink(missing_ok=True)
+        case Deletion.RECORDS:
+            with closing(sqlite3.connect(ledger)) as records, records:
+                records.execute(f"DELETE FROM {RECORDS[int(deleted.draw * len(RECORDS))]}")
+        case Deletion.PUBLISHED:
+            shutil.rmtree(places.published, ignore_errors=True)
+        case _ as never:
+            assert_never(never)

@@ -54,7 +54,6 @@ class OpenWarehouse:
     def connect(self) -> Iterator[DuckDBPyConnection]:
         if self._connection is None:
             self._connection = self._opened.enter_context(connect(self._path))
-            self._connection.execute("SET threads = 1")  # statements of milliseconds, many worlds beside each other
             migrate(self._connection)
         yield self._connection
 

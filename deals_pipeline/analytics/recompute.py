@@ -19,7 +19,7 @@ from deals_pipeline import __version__
 from deals_pipeline.analytics.freshness import DAY, INTERVAL_MAX, RefreshPlan, plan_refreshes, refreshes_per_day
 from deals_pipeline.config import Intervals, Marketplace, Settings
 from deals_pipeline.token_bucket.status import BucketStatus
-from deals_pipeline.warehouse.connection import transaction
+from deals_pipeline.warehouse.connection import all_cores, transaction
 from deals_pipeline.work import Work
 
 BATCH_PRODUCTS: Final = 2000
@@ -61,14 +61,15 @@ def recompute(
 
     `refreshes_per_day` is how many histories the refill buys a day besides those of new deals.
     """
-    connection.execute(statement("macros"))
-    products = sum(_infer_sales(connection, batch) for batch in _stale(connection))
-    with transaction(connection):
-        _replace_marketplaces(connection, marketplaces)
-        connection.execute(statement("remove_deal_metrics"))
-        connection.execute(statement("add_deal_metrics"), {"code_version": __version__})
-        freshness = _plan_refreshes(connection, intervals, refreshes_per_day)
-    ((deals,),) = connection.execute("SELECT count(*) FROM deal_metrics").fetchall()
+    with all_cores(connection):
+        connection.execute(statement("macros"))
+        products = sum(_infer_sales(connection, batch) for batch in _stale(connection))
+        with transaction(connection):
+            _replace_marketplaces(connection, marketplaces)
+            connection.execute(statement("remove_deal_metrics"))
+            connection.execute(statement("add_deal_metrics"), {"code_version": __version__})
+            freshness = _plan_refreshes(connection, intervals, refreshes_per_day)
+        ((deals,),) = connection.execute("SELECT count(*) FROM deal_metrics").fetchall()
     return Recomputed(products, deals, freshness)
 
 

@@ -58,6 +58,16 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def all_cores(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Let the statements of the block, which look at everything, use all cores."""
+    connection.execute("RESET threads")
+    try:
+        yield
+    finally:
+        connection.execute("SET threads = 1")
+
+
 def _open(path: Path, lock_seconds_max: float) -> DuckDBPyConnection:
     deadline = time.monotonic() + lock_seconds_max
     while True:

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from deals_pipeline import __version__
 from deals_pipeline.keepa.selection import Domain
-from deals_pipeline.warehouse.connection import WarehouseError
+from deals_pipeline.warehouse.connection import WarehouseError, all_cores
 from deals_pipeline.warehouse.statements import statement
 
 HISTORIES: Final = "price_history"
@@ -68,8 +68,9 @@ def publish_histories(connection: DuckDBPyConnection, folder: Path) -> Published
         for domain_id, histories in connection.execute(statement("history_versions")).fetchall()
     }
     stale = [path for path, (_, version) in wanted.items() if _version(path) != version]
-    for path in stale:
-        write_aside(path, partial(_write_histories, connection, *wanted[path]))
+    with all_cores(connection):
+        for path in stale:
+            write_aside(path, partial(_write_histories, connection, *wanted[path]))
     for left in (folder / HISTORIES).glob("*.parquet"):  # of a marketplace whose histories are not here any more
         if left not in wanted:
             left.unlink()

@@ -9,7 +9,6 @@ is a fresh process's, beyond what it held before it had the answer, gzipped as o
 import argparse
 import gzip
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from keepa import parse_csv
 
+from benchmarks.memory import memory
 from benchmarks.verdicts import Row, Target, conclude
 from benchmarks.wide_answer import landed, wide_answer, wide_body
 from deals_pipeline.keepa.columns import history_table
@@ -141,16 +141,10 @@ def _histories(number: int) -> pa.Table:
 def _peak() -> float:
     """Return the most memory that loading the answer on standard input takes, as a multiple of its bytes unpacked."""
     with _warehouse() as connection:
-        before = _memory("VmRSS")
+        before = memory("VmRSS")
         answer = WireAnswer(200, "gzip", sys.stdin.buffer.read())
         load(connection, landed(0, answer))
-        return (_memory("VmHWM") - before) / len(answer.content)
-
-
-def _memory(name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1]) * 1024
+        return (memory("VmHWM") - before) / len(answer.content)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ Each size is read in a process of its own. Metrics are left out: `make bench-met
 """
 
 import argparse
-import re
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import msgspec
 import numpy as np
 import requests
 
+from benchmarks.memory import memory
 from benchmarks.verdicts import Row, Target, conclude
 from deals_pipeline.buying.shards import shard_states
 from deals_pipeline.clock import VirtualClock
@@ -183,7 +183,7 @@ def _read(listed: int) -> Reading:
         reader = _reader(_settings(folder), server)
         with closing(reader.warehouse):
             reader.step()  # what is loaded and made only once
-            before, began, served = _memory("VmRSS"), time.process_time(), server.seconds
+            before, began, served = memory("VmRSS"), time.process_time(), server.seconds
             while not reader.is_done():
                 reader.step()
                 reader.clock.sleep(PAUSE_SECONDS)
@@ -193,7 +193,7 @@ def _read(listed: int) -> Reading:
                 ((pages,),) = connection.execute("SELECT count(*) FROM landed_file").fetchall()
         with server.store.transaction() as transaction:
             tokens = transaction.account.spent
-    return Reading(listed, found, pages, tokens, seconds, _memory("VmHWM") - before)
+    return Reading(listed, found, pages, tokens, seconds, memory("VmHWM") - before)
 
 
 def _settings(folder: str) -> Settings:
@@ -212,13 +212,6 @@ def _reader(settings: Settings, server: KeepaServer) -> Reader:
         return session
 
     return Reader(settings, clock, open_ledger(settings.places.ledger, account_of(settings.key), clock), connect)
-
-
-def _memory(name: str) -> int:
-    """Return a line of the kernel's account of this process, in bytes."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ HOURS_MAX: Final = 48
 
 
 def span(time: timedelta) -> str:
-    """Return a span in minutes, hours or days, such as `45 min`, `3.5 h` or `12 days`."""
-    minutes = time / timedelta(minutes=1)
+    """Return a span in minutes, hours or days, such as `45 min`, `3.5 h` or `12 days`.
+
+    One that is negative is 0 min: Keepa's clock may be a little ahead of ours.
+    """
+    minutes = max(timedelta(0), time) / timedelta(minutes=1)
     if minutes < MINUTES_MAX:
         return f"{minutes:.0f} min"
     hours = minutes / 60

@@ -20,7 +20,7 @@ from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Selle
 from deals_pipeline.landing import Landing, Scan, read
 from deals_pipeline.token_bucket.reservation import TokenBucket, TokenDeficit
 from deals_pipeline.warehouse.loading import Loaded, load, load_landed
-from deals_pipeline.work import Work
+from deals_pipeline.work import Work, cost_of
 
 ATTEMPTS_MAX: Final = 3
 RETRY_SECONDS: Final = 2.0
@@ -96,6 +96,12 @@ class Buyer:
         if self._allowance.tokens_max is not None:
             tokens = min(tokens, self._allowance.tokens_max - self.tally.tokens_estimated)
         return max(1, tokens)
+
+    def batch_size(self, work: Work) -> int:
+        """Return of how many products a batch of this class may be now, at least one, at what calls have cost (F01)."""
+        tokens = self.affordable(work)
+        state, _ = self.bucket.state()
+        return max(1, tokens // cost_of(work, state.bounds))
 
     @overload
     def buy(self, request: DealPageRequest, work: Work, scan: Scan) -> tuple[Page, Loaded]: ...

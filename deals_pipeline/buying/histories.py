@@ -51,7 +51,7 @@ def buy_histories(buyer: Buyer, interval: timedelta) -> Outcome:
             pending = [product for product in found.products if product not in asked]
             if not pending:
                 return buyer.outcome(StoppedBy.COMPLETE, f"{len(asked)} products were asked for, no other is pending")
-            size = min(ASINS_PER_REQUEST_MAX, buyer.affordable(Work.HISTORY))
+            size = min(ASINS_PER_REQUEST_MAX, buyer.batch_size(Work.HISTORY))
             batch = [product for product in pending[:size] if product.domain is pending[0].domain]
             asked.update(batch)
             _buy_batch(buyer, batch, len(asked), len(asked) + found.count - len(batch))

@@ -17,7 +17,7 @@ from deals_pipeline.buying.progress import progress
 from deals_pipeline.keepa.requests import ASINS_PER_REQUEST_WITH_OFFERS_MAX, ProductRequest, SellerRequest
 from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.warehouse.statements import statement
-from deals_pipeline.work import Product, Work, cost_of
+from deals_pipeline.work import Product, Work
 
 OFFERS_ASKED: Final = 20
 """The least that Keepa takes: what is bought is the cheapest."""
@@ -116,18 +116,12 @@ def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
                 return buyer.outcome(
                     StoppedBy.COMPLETE, f"{len(products)} products were asked for, no other is pending"
                 )
-            batch = [each for each in pending[: _size(buyer)] if each.product.domain is pending[0].product.domain]
+            size = min(ASINS_PER_REQUEST_WITH_OFFERS_MAX, buyer.batch_size(Work.OFFERS))
+            batch = [each for each in pending[:size] if each.product.domain is pending[0].product.domain]
             products.update(each.product for each in batch)
             _buy_batch(buyer, batch, len(products), len(products) + found.count - len(batch))
     except Stopped as stopped:
         return buyer.stopped(stopped)
-
-
-def _size(buyer: Buyer) -> int:
-    """Return for how many products offers and sellers are affordable, at least one (F01)."""
-    tokens = buyer.affordable(Work.OFFERS)
-    state, _ = buyer.bucket.state()
-    return min(ASINS_PER_REQUEST_WITH_OFFERS_MAX, max(1, tokens // cost_of(Work.OFFERS, state.bounds)))
 
 
 def _buy_batch(buyer: Buyer, batch: Sequence[Survivor], done: int, total: int) -> None:

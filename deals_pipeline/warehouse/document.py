@@ -46,6 +46,7 @@ runs. Whatever is loaded from answers can be made again from `.deals/<mode>/land
 ANSWERS: Final = "Loaded from answers to `{}`."
 SOURCES: Final = {
     "backfilled_deal": ANSWERS.format("/deal") + " What shards of `[[backfill]]` list.",
+    "filled_table": "Written with the rows of answers.",
     "landed_file": "Loaded from all answers.",
     "migration": "Written when the schema changes.",
     "missing_product": ANSWERS.format("/product"),

@@ -4,7 +4,7 @@ The tables are a function of the set of answers that were loaded, whatever their
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -24,6 +24,7 @@ from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Selle
 from deals_pipeline.landing import Landed, NotReadable, Skipped, log_skipped, path_of, read, replay
 from deals_pipeline.warehouse import arriving
 from deals_pipeline.warehouse.connection import transaction
+from deals_pipeline.warehouse.restoring import note_filled
 from deals_pipeline.warehouse.scans import scan_id
 from deals_pipeline.warehouse.statements import TargetTable, statement
 
@@ -67,7 +68,7 @@ class Loaded:
 
 def load(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
     """Load one answer: all of it or, when an exception comes out, nothing. Raises `NotLoaded`."""
-    with transaction(connection):
+    with _loading(connection):
         return _load(connection, landed)
 
 
@@ -85,7 +86,7 @@ def load_landed(
     for first in answers:
         taken: list[Path] = []
         try:
-            with transaction(connection):
+            with _loading(connection):
                 loaded = [_load(connection, landed) for landed in _batch(root, first, answers, taken)]
         except NotLoaded:
             for path in taken:
@@ -113,6 +114,14 @@ def _load_alone(connection: DuckDBPyConnection, path: Path, report: Skipped) -> 
         report(path, str(failure))
     else:
         yield loaded
+
+
+@contextmanager
+def _loading(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Load what the block loads as a whole, or nothing of it."""
+    with transaction(connection):
+        yield
+        note_filled(connection)
 
 
 def _load(connection: DuckDBPyConnection, landed: Landed) -> Loaded:
@@ -245,4 +254,5 @@ def _registered(connection: DuckDBPyConnection, name: str, table: pa.Table) -> I
     try:
         yield
     finally:
-        connection.unregister(name)
+        with suppress(duckdb.TransactionException):  # an error aborted it, and its rollback takes the name away
+            connection.unregister(name)

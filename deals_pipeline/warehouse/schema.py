@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from deals_pipeline import __version__
 from deals_pipeline.warehouse.connection import WarehouseError, transaction
+from deals_pipeline.warehouse.restoring import restore
 from deals_pipeline.warehouse.statements import statement
 
 FILE: Final = re.compile(r"(?P<version>\d{4})_(?P<relation>\w+)\.sql")
@@ -40,10 +41,15 @@ class Migration:
         """The comment of each column, which stands on its line."""
         return {match["name"]: match["comment"] for match in COLUMN.finditer(self.sql)}
 
+    @property
+    def kind(self) -> str:
+        """What it makes, one of `KINDS`."""
+        (kind,) = (kind for kind in KINDS if f"CREATE {kind} {self.relation}" in self.sql)
+        return kind
+
     def comments(self) -> Iterator[str]:
         """Yield the statements that put the comments into the catalogue."""
-        (kind,) = (kind for kind in KINDS if f"CREATE {kind} {self.relation}" in self.sql)
-        yield f"COMMENT ON {kind} {self.relation} IS {_quoted(self.grain)}"
+        yield f"COMMENT ON {self.kind} {self.relation} IS {_quoted(self.grain)}"
         for column, comment in self.columns.items():
             yield f'COMMENT ON COLUMN {self.relation}."{column}" IS {_quoted(comment)}'
 
@@ -63,41 +69,57 @@ def migrations() -> tuple[Migration, ...]:
 def migrate(connection: DuckDBPyConnection, steps: tuple[Migration, ...] | None = None) -> None:
     """Bring the schema up to date and prove that the warehouse can be written, before a token is spent (F44).
 
+    A table or view that is not there any more is made again, and what it held of answers is loaded anew (F21), unless
+    `steps` lead to another version than this program's.
     Raises `WarehouseError` for a newer schema, another program's database, or one that cannot be written.
     """
     known = migrations() if steps is None else steps
-    version = _version(connection)
+    there = {name for name, *_ in connection.execute(statement("relations")).fetchall()}
+    recorded = _recorded(connection, there)
+    version = max(recorded or {step.version for step in known if step.relation in there}, default=0)
     if version > len(known):
         raise WarehouseError(
             f"the warehouse has schema version {version}, this program knows versions up to {len(known)}: install the "
             "newer deals_pipeline, or move the file away and load the landed answers again"
         )
     try:
-        for step in known[version:]:
-            _apply(connection, step)
+        there -= set(_drop_emptied(connection, known, there))
+        for step in known:
+            is_there = step.version <= version and (step.relation in there or step.kind == "MACRO")
+            if not is_there or step.version not in recorded:
+                _apply(connection, step, is_there=is_there)
         connection.execute(statement("write_probe"), {"code_version": __version__})
         connection.execute(statement("remove_probe"))
+        if steps is None:
+            restore(connection)
     except duckdb.Error as failure:
         raise WarehouseError(f"the warehouse cannot be migrated or written: {failure}") from failure
 
 
-def _version(connection: DuckDBPyConnection) -> int:
-    tables = {name for (name,) in connection.execute(statement("tables")).fetchall()}
-    if not tables:
-        return 0
-    if "migration" not in tables:
-        raise WarehouseError(
-            f"the file is the database of another program, with table {min(tables)}: name another file"
-        )
-    ((version,),) = connection.execute(statement("schema_version")).fetchall()
-    return int(version)
+def _drop_emptied(connection: DuckDBPyConnection, known: tuple[Migration, ...], there: set[str]) -> Iterator[str]:
+    """Drop tables that hold nothing although their own files fill them, so that these are executed again."""
+    for step in known:
+        is_filled = step.relation in there and f"INSERT INTO {step.relation} " in step.sql
+        if is_filled and not connection.table(step.relation).limit(1).fetchall():
+            connection.execute(f"DROP TABLE {step.relation}")
+            yield step.relation
 
 
-def _apply(connection: DuckDBPyConnection, step: Migration) -> None:
+def _recorded(connection: DuckDBPyConnection, there: set[str]) -> set[int]:
+    """Return the versions that the warehouse went through, none where nobody knows any more."""
+    if "migration" in there:
+        return {version for (version,) in connection.execute(statement("recorded_versions")).fetchall()}
+    if there and "write_probe" not in there:
+        raise WarehouseError(f"the file is the database of another program, with table {min(there)}: name another file")
+    return set()
+
+
+def _apply(connection: DuckDBPyConnection, step: Migration, *, is_there: bool) -> None:
     with transaction(connection):
-        connection.execute(step.sql)
-        for comment in step.comments():
-            connection.execute(comment)
+        if not is_there:
+            connection.execute(step.sql)
+            for comment in step.comments():
+                connection.execute(comment)
         values = {"version": step.version, "name": step.name, "code_version": __version__}
         connection.execute(statement("add_migration"), values)
 

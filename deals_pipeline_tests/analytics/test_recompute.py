@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.analytics import Recomputed, recompute
@@ -69,6 +70,18 @@ def test_a_newer_answer_replaces_the_sales_of_its_product_and_of_no_other(wareho
     assert column(warehouse, "sales")["0000000001"] == 1
     assert column(warehouse, "list_price_estimate")["0000000001"] == 7000
     assert warehouse.execute("FROM offer_drop WHERE asin != '0000000001' ORDER BY ALL").fetchall() == others
+
+
+@pytest.mark.parametrize("table", [*TABLES, "marketplace"])
+def test_a_table_that_was_emptied_is_computed_again(warehouse: DuckDBPyConnection, table: str) -> None:
+    """F21."""
+    store(warehouse, DEALS)
+    compute(warehouse)
+    before = tables(warehouse)
+    warehouse.execute(f"DELETE FROM {table}")
+    assert compute(warehouse).products == (3 if table in ("product_sales", "offer_drop") else 0)
+    assert tables(warehouse) == before
+    assert compute(warehouse).products == 0
 
 
 def test_sales_that_an_older_program_inferred_are_inferred_anew(warehouse: DuckDBPyConnection) -> None:

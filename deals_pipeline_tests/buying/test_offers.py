@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from deals_pipeline.buying.backlog import survey
 from deals_pipeline.buying.buyer import Allowance, Buyer
+from deals_pipeline.buying.histories import buy_histories
 from deals_pipeline.buying.offers import (
     buy_offers,
     offers_coverage,
@@ -28,9 +29,12 @@ from deals_pipeline.config import load_settings
 from deals_pipeline.keepa.replies import Page, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest, WireRequest
 from deals_pipeline.keepa.selection import DealSelection
+from deals_pipeline.keepa.time import to_unix_ms
 from deals_pipeline.landing import Landing, landed_files, read
 from deals_pipeline.simulator import endpoints
 from deals_pipeline.simulator.market.sellers import Sellers
+from deals_pipeline.simulator.store import MemoryStore
+from deals_pipeline.token_bucket.bucket import available_at
 from deals_pipeline.token_bucket.model import Lane
 from deals_pipeline.token_bucket.reservation import TokenBucket
 from deals_pipeline.token_bucket.sqlite_ledger import SqliteLedger
@@ -70,12 +74,23 @@ class Shop:
         with connect(self._path) as connection:
             yield connection
 
-    def buy(self, **allowance: Any) -> Outcome:  # noqa: ANN401 - of the unit
-        bucket = TokenBucket(self._ledger, self.service.client.token_status, self.clock, run_id="run-1")
+    def buy(self, work: Callable[[Buyer, timedelta], Outcome] = buy_offers, **allowance: Any) -> Outcome:  # noqa: ANN401 - of the unit
         allowed = Allowance.starting(self.clock.now(), **allowance)
-        buyer = Buyer(bucket, self.service.client, self.landing, self, self.clock, allowed)
+        buyer = Buyer(self.bucket, self.service.client, self.landing, self, self.clock, allowed)
         buyer.load_landed()
-        return buy_offers(buyer, DAY)
+        return work(buyer, DAY)
+
+    @property
+    def bucket(self) -> TokenBucket:
+        """The bucket of the run."""
+        return TokenBucket(self._ledger, self.service.client.token_status, self.clock, run_id="run-1")
+
+    def track(self, tokens: float) -> None:
+        """Let products be tracked for so many tokens of each tick, which the rate on the wire does not contain."""
+        server, since = self.service.server, to_unix_ms(self.clock.now())
+        server.store = MemoryStore(
+            replace(server.store.config, token_flow_reduction=((since, tokens),), refill_rate_contains_reduction=True)
+        )
 
     def exceed(self, request: ProductRequest, tokens: int) -> None:
         """Let a call have cost more than its bound."""
@@ -285,6 +300,32 @@ def test_a_bound_that_was_exceeded_makes_the_next_batch_smaller(shop: MakeShop) 
     here.buy(tokens_max=45)
     first, *_ = here.asked
     assert first.units == 2, "20 at most for each and its seller"
+
+
+def test_a_bound_that_was_exceeded_makes_the_next_batch_of_histories_smaller(shop: MakeShop) -> None:
+    """F01."""
+    here = shop()
+    here.exceed(ProductRequest(asins=("B000000000",), stats=365), 3)
+    here.buy(buy_histories, tokens_max=30)
+    first, *_ = here.asked
+    assert first.units == 10, "3 at most for each"
+
+
+def test_a_balance_above_a_capacity_that_became_smaller_cuts_the_batch_to_it(shop: MakeShop) -> None:
+    """F02: the balance stays there as long as nobody spends, and so would an error."""
+    here = shop(refill_rate=5)
+    here.screen(here.asins[:20])
+    here.bucket.look()
+    here.track(2.0)
+    here.service.pass_time(minutes=20)
+    for _ in range(3):
+        here.bucket.look()
+    state, now = here.bucket.state()
+    assert available_at(state, now) > 20 * 12 > state.capacity == 180
+    outcome = here.buy()
+    first, *_ = here.asked
+    assert first.units == 180 // 13, "12 for each and 1 for its seller"
+    assert outcome.stopped_by in (StoppedBy.TOKENS, StoppedBy.COMPLETE)
 
 
 def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from deals_pipeline_tests.keepa.wire_examples import (
 from deals_pipeline_tests.simulator.services import Service, make_service
 
 SELECTION = DealSelection()
-UNCOMPARED = {"migration", "write_probe", "price_type"}
+UNCOMPARED = {"migration", "write_probe", "price_type", "filled_table"}
 COMPUTED = {"marketplace", "offer_drop", "product_sales", "deal_metrics"}
 """Tables that no answer fills."""
 UNKNOWN_SELLER = "A000000UNKNOWN"

@@ -1,1 +1,2 @@
-INSERT INTO scan_page BY NAME FROM arriving;
+-- Where the answer is loaded anew, the row is there.
+INSERT OR REPLACE INTO scan_page BY NAME FROM arriving;

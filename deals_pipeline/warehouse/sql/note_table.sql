@@ -1,0 +1,1 @@
+INSERT INTO filled_table VALUES ($table_name);

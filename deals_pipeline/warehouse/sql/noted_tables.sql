@@ -1,0 +1,1 @@
+SELECT table_name FROM filled_table;

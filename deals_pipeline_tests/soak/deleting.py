@@ -13,8 +13,12 @@ from deals_pipeline.config.environment import Places
 from deals_pipeline_tests.soak.process import remove_warehouse
 from deals_pipeline_tests.soak.scenario import Deleted, Deletion
 
-TABLES: Final = ("deal_metrics", "product_sales", "offer_drop", "marketplace")
-"""Those that are computed: the others are restored with the whole file alone."""
+TABLES: Final = (
+    *("deal_metrics", "product_sales", "offer_drop", "marketplace"),
+    *("landed_file", "scan_page", "scan", "recent_deal", "backfilled_deal", "quarantine"),
+    *("product", "product_stats", "price_history", "offer_snapshot", "live_offer", "seller"),
+)
+"""Those that are computed, and those of answers."""
 RECORDS: Final = ("token_bucket", "token_settlement", "token_flow", "token_throttle", "token_lease", "token_revoked")
 
 

@@ -110,7 +110,7 @@ class StateIsFoundAgain(Watcher):
         self.restored_states[deleted.what.value] += 1
         if world.account.spent != self.spent:
             world.fail("F21", f"{deleted.what.value}: {world.account.spent - self.spent} tokens were spent on it")
-        if deleted.what is Deletion.WAREHOUSE:
+        if deleted.what in (Deletion.WAREHOUSE, Deletion.TABLE):
             for table, before in self.before.items():
                 if (after := world.rows(DIGEST.format(table))[0]) != before:
                     world.fail("F21", f"{table} was {before} and is {after} after {deleted.what.value} was deleted")

@@ -288,6 +288,8 @@ class World:
         if deleted.what is Deletion.WAREHOUSE or (deleted.what is Deletion.LEDGER and deleted.draw < 0.5):
             self._end()
         delete(deleted, self.settings.places, self.rows)
+        if deleted.what is Deletion.TABLE:
+            self._end()  # it is noticed by whoever opens the file next
         if deleted.what in (Deletion.LEDGER, Deletion.RECORDS):
             self.knowledge.glitches.clear()
         self.deletions += 1

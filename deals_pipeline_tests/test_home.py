@@ -192,7 +192,7 @@ def test_a_child_that_outlives_a_killed_dev_keeps_the_home_and_is_named_until_it
         assert second.stderr.endswith(
             f"dev, process {first.pid}, was killed, and what it started lives on; end it: kill {child}\n"
         )
-        os.kill(child, signal.SIGTERM)
+        os.kill(child, signal.SIGKILL)
         wait_until(lambda: holders(home) == (), "the child ends", 60)
         os.close(take(home, 4712))
 

@@ -1,4 +1,4 @@
-"""What tokens buy: six contestants on one simulated service, seven virtual days, three plans, two markets.
+"""What tokens buy: five contestants on one simulated service and a bound, seven virtual days, three plans, two markets.
 
 Each contestant has an account of its own with a full bucket; market, seeds and service are the same for all, without
 faults. `contestants/` holds each policy in a module, and the referee's rules, by which all are judged from the requests
@@ -90,6 +90,8 @@ def _row(result: Result) -> Row:
         "needed histories": score.histories_needed,
         "per 1000 for them": result.histories_per_1000,
         "per 1000 in all": _per_1000(score.histories_needed, tokens.in_all),
+        "deals found per 1000": _per_1000(score.deals_discovered, tokens.in_all),
+        "with offers per 1000": _per_1000(score.with_offers, tokens.in_all),
         "found after, p50 min": _minutes(score.freshness, 50),
         "p95 min": _minutes(score.freshness, 95),
         "tokens": tokens.in_all,

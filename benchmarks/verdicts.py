@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+ROOT: Final = Path(__file__).parents[1]
 
 Number: TypeAlias = int | float
 Cell: TypeAlias = str | int | float | None
@@ -56,7 +58,9 @@ class Told:
 def conclude(program: str, rows: Sequence[Row], targets: Sequence[Target]) -> int:
     """Print the table and the targets, write both beside `program` as JSON; return 1 where a target is missed."""
     path = Path(program)
-    command = shlex.join(["python", f"{path.parent.name}/{path.name}", *sys.argv[1:]])
+    place = path.resolve().relative_to(ROOT)
+    module = ["-m", *place.parent.parts] if place.name == "__main__.py" else [place.as_posix()]
+    command = shlex.join(["python", *module, *sys.argv[1:]])
     told = Told(command, _machine(), f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", rows, targets)
     print("\n".join(told.lines()))
     path.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")

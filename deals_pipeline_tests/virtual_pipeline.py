@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import requests
 from duckdb import DuckDBPyConnection
@@ -29,17 +28,14 @@ from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.landing import Landing
 from deals_pipeline.planner import costs, plan, spent_by_work
 from deals_pipeline.sensors.halting import halted_because
-from deals_pipeline.sensors.planning import READINGS
+from deals_pipeline.sensors.planning import READINGS, UNITS_REMEMBERED
+from deals_pipeline.token_bucket.bucket import OLD
 from deals_pipeline.token_bucket.ledger import Ledger
 from deals_pipeline.token_bucket.reservation import TokenBucket
 from deals_pipeline.token_bucket.status import BucketStatus, status
 from deals_pipeline.warehouse.connection import connect
 from deals_pipeline.warehouse.schema import migrate
 from deals_pipeline.work import History, Plan, ProductUnit, ScanUnit, Unit, Wait, Work
-
-REMEMBERED: Final = timedelta(days=1)
-"""For how long the planner is told of units that ended."""
-LOOK_AFTER: Final = timedelta(minutes=5)
 
 
 class OpenWarehouse:
@@ -98,15 +94,15 @@ class VirtualPipeline:
         with closing(self._client(None)) as client:
             bucket = self._bucket(client, "a look at the balance")
             seen = self.status(self.settings.budget.shares.window)
-            if seen.observed_at is None or seen.at - seen.observed_at >= LOOK_AFTER:
+            if seen.observed_at is None or seen.at - seen.observed_at >= OLD:
                 bucket.look()
                 seen = self.status(self.settings.budget.shares.window)
         now = self.clock.now()
         if halted := halted_because(seen):
-            return Wait(now + LOOK_AFTER, halted)
+            return Wait(now + OLD, halted)
         with self.warehouse.connect() as connection:
             backlog = survey(connection, self.settings, now).backlog
-        self.ended = {key: at for key, at in self.ended.items() if now - at < REMEMBERED}
+        self.ended = {key: at for key, at in self.ended.items() if now - at < UNITS_REMEMBERED}
         state, _ = self.ledger.read()
         history = History(spent=spent_by_work(seen), ended=self.ended, costs=costs(state))
         return plan(seen, backlog, history, now, self.settings.budget)

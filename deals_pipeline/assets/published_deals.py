@@ -23,7 +23,7 @@ def published_deals(token_bucket: TokenBucketResource, warehouse: WarehouseResou
     """Snapshots for whoever must not open the warehouse: `deals` and its metrics as Parquet and CSV, price histories.
 
     Each file is replaced as a whole; those of histories, one for each marketplace with a row for each point, only where
-    they changed. In the CSV, a text that a spreadsheet would take for a formula begins with an apostrophe.
+    they changed. In the CSV, an apostrophe stands before what a spreadsheet would take for a formula.
     """
     settings = warehouse.settings
     with warehouse.connect() as connection:

@@ -34,8 +34,8 @@ replaced as a whole, so that a reader never meets half of one.
 | `price_history/<marketplace>.parquet` | a point of a history: marketplace, ASIN, price type and time |
 | `deals_report.html` | a page to look at |
 
-In the CSV, a text that a spreadsheet would take for a formula begins with an apostrophe. `price_history/*.parquet` is
-all histories: `FROM read_parquet('price_history/*.parquet')`, `pandas.read_parquet('price_history')`.
+In the CSV, an apostrophe stands before what a spreadsheet would take for a formula. `price_history/*.parquet` is all
+histories: `FROM read_parquet('price_history/*.parquet')`, `pandas.read_parquet('price_history')`.
 """
 WAREHOUSE: Final = """\
 ## The warehouse

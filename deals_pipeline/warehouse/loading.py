@@ -185,7 +185,7 @@ def _load_products(
 ) -> Loaded:
     observed_at = reply.tokens.timestamp
     with _arriving(connection, "product", arriving.product_rows(landed, reply)):
-        ((new, updated),) = connection.execute(statement("count_novel", "product")).fetchall()
+        ((new, updated),) = connection.execute(statement("count_products")).fetchall()
         connection.execute(statement("remove_older_products", "product"))
         connection.execute(statement("add_unstored", "product"))
     with _arriving(connection, "product_stats", arriving.stats_rows(landed, reply)):

@@ -46,7 +46,7 @@ class PublishedHistories:
 def publish(connection: DuckDBPyConnection, folder: Path, name: str = "deals") -> tuple[Path, Path]:
     """Write `<name>.parquet` and `<name>.csv` of the statement `publish_<name>` into a folder; return their paths.
 
-    In the CSV, a text that a spreadsheet would take for a formula begins with an apostrophe. Raises `WarehouseError`
+    In the CSV, an apostrophe stands before what a spreadsheet would take for a formula. Raises `WarehouseError`
     where the folder cannot be written; what was there before is then still there.
     """
     connection.execute(statement("neutral_text"))

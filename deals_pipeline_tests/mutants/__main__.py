@@ -4,7 +4,6 @@
 """
 
 import sys
-from pathlib import Path
 from typing import Final
 
 from benchmarks.verdicts import Row, Target, conclude
@@ -24,7 +23,7 @@ def report(outcomes: tuple[Outcome, ...]) -> int:
     for each in missed:
         sys.stdout.write(f"{each.verdict.value}: {each.mutant.name}, by {each.mutant.test}\n{each.said[-2000:]}\n")
     return conclude(
-        str(Path(__file__).with_name("mutants.py")),
+        __file__,
         rows,
         [
             Target("mutants", len(outcomes), "at least", MUTANTS_MIN),

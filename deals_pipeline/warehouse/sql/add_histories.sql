@@ -1,3 +1,4 @@
+-- The arriving histories that nothing stored outdoes: what they outdo is gone by now.
 INSERT INTO price_history BY NAME
 SELECT
   arriving.*,

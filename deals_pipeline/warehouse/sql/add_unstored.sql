@@ -1,3 +1,4 @@
+-- The arriving rows whose product has none: what they outdo is gone by now.
 INSERT INTO target_table BY NAME
 SELECT arriving.*
 FROM arriving

@@ -1,3 +1,4 @@
+-- Where what is stored stands, it takes over all sightings so far.
 UPDATE target_table AS stored
 SET
   first_seen = arriving.first_seen,

@@ -3,4 +3,4 @@ SELECT
   count(*) FILTER (WHERE stored.asin IS NULL) AS rows_new,
   count(*) FILTER (WHERE arriving.last_update > stored.last_update) AS rows_updated
 FROM arriving
-LEFT JOIN target_table AS stored ON stored.domain_id = arriving.domain_id AND stored.asin = arriving.asin;
+LEFT JOIN product AS stored ON stored.domain_id = arriving.domain_id AND stored.asin = arriving.asin;

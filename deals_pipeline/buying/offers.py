@@ -106,11 +106,12 @@ def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
             now = buyer.clock.now()
             with buyer.warehouse.connect() as connection:
                 selling = pending_sellers(connection, now, len(sellers) + SELLERS_PER_REQUEST_MAX)
-                limit = len(products) + ASINS_PER_REQUEST_WITH_OFFERS_MAX
-                found = pending_offers(connection, now, interval, limit)
             if unknown := [each for each in selling if each.seller_id not in sellers]:
                 sellers.update(_buy_sellers(buyer, unknown))
                 continue
+            limit = len(products) + ASINS_PER_REQUEST_WITH_OFFERS_MAX
+            with buyer.warehouse.connect() as connection:
+                found = pending_offers(connection, now, interval, limit)
             pending = [each for each in found.survivors if each.product not in products]
             if not pending:
                 return buyer.outcome(

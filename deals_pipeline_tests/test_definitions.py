@@ -42,6 +42,13 @@ def test_loading_reaches_no_network_and_writes_nothing(tmp_path: Path) -> None:
     assert (result.stdout, list(tmp_path.iterdir())) == ("loaded\n", []), result.stderr
 
 
+def test_loading_does_without_what_takes_as_long_as_dagster() -> None:
+    """SQLAlchemy and Alembic serve Dagster's storages, Altair the report's charts."""
+    told = "import sys, deals_pipeline.definitions; print({'sqlalchemy', 'alembic', 'altair'} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stdout == "set()\n", result.stderr
+
+
 def test_a_wrong_setting_is_said_when_the_definitions_load(tmp_path: Path) -> None:
     toml = tmp_path / "deals.toml"
     toml.write_text((ROOT / "deals.toml").read_text().replace("full_scan = 30", "full_scan = 31"))

@@ -11,7 +11,8 @@ import pytest
 
 from deals_pipeline.clock import SystemClock, VirtualClock
 from deals_pipeline.config import Mode
-from deals_pipeline.housekeeping import housekeeping_job, housekeeping_schedule, remove_runs
+from deals_pipeline.housekeeping import housekeeping_job, housekeeping_schedule
+from deals_pipeline.old_runs import remove_runs
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline_tests.sensors.places import Home, open_home
 

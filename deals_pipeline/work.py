@@ -42,7 +42,16 @@ _CALLS: Final[Mapping[Work, tuple[Request, ...]]] = {
 
 def cost_of(work: Work, bounds: Mapping[str, int]) -> int:
     """Return the most that a page or product can cost, by the cost table and the bounds that calls have exceeded."""
-    return sum(max(call.cost.high, bounds.get(call.kind, 0)) for call in _CALLS[work])
+    return sum(_highest(call, bounds) for call in _CALLS[work])
+
+
+def seller_cost(bounds: Mapping[str, int]) -> int:
+    """Return the most that a seller can cost, by the same."""
+    return _highest(_SELLER, bounds)
+
+
+def _highest(call: Request, bounds: Mapping[str, int]) -> int:
+    return max(call.cost.high, bounds.get(call.kind, 0))
 
 
 COST: Final[Mapping[Work, int]] = {work: cost_of(work, {}) for work in Work}

@@ -20,7 +20,7 @@ from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Selle
 from deals_pipeline.landing import Landing, Scan, read
 from deals_pipeline.token_bucket.reservation import TokenBucket, TokenDeficit
 from deals_pipeline.warehouse.loading import Loaded, load, load_landed
-from deals_pipeline.work import Work, cost_of
+from deals_pipeline.work import Work, cost_of, seller_cost
 
 ATTEMPTS_MAX: Final = 3
 RETRY_SECONDS: Final = 2.0
@@ -83,25 +83,17 @@ class Buyer:
             _log.info("Loaded %d answers that an earlier run had bought, at 0 tokens.", answers)
         return answers
 
-    def affordable(self, work: Work) -> int:
-        """Return the tokens that a batch of this class may cost now, at least 1: what is above the lane's floor.
-
-        Never more than the bucket holds (F02): a plan that shrank leaves a balance above that, which stays there.
-        """
-        state, now = self.bucket.state()
-        if state.observation is None or now - state.observation.received_at >= UNIT_TIME_MAX:
-            self.bucket.look()
-            state, _ = self.bucket.state()
-        tokens = min(self.bucket.spendable(work.lane), state.capacity)
-        if self._allowance.tokens_max is not None:
-            tokens = min(tokens, self._allowance.tokens_max - self.tally.tokens_estimated)
-        return max(1, tokens)
-
     def batch_size(self, work: Work) -> int:
         """Return of how many products a batch of this class may be now, at least one, at what calls have cost (F01)."""
-        tokens = self.affordable(work)
+        tokens = self._affordable(work)
         state, _ = self.bucket.state()
         return max(1, tokens // cost_of(work, state.bounds))
+
+    def sellers_size(self) -> int:
+        """Return of how many sellers a batch may be now, by the same."""
+        tokens = self._affordable(Work.OFFERS)
+        state, _ = self.bucket.state()
+        return max(1, tokens // seller_cost(state.bounds))
 
     @overload
     def buy(self, request: DealPageRequest, work: Work, scan: Scan) -> tuple[Page, Loaded]: ...
@@ -146,6 +138,20 @@ class Buyer:
             raise Stopped(StoppedBy.TIME, "a unit is short, the next one goes on", now)
         if tokens_max is not None and self.tally.tokens_estimated + request.cost.high > tokens_max:
             raise Stopped(StoppedBy.BUDGET, f"the {tokens_max} tokens of the unit are spent", now)
+
+    def _affordable(self, work: Work) -> int:
+        """Return the tokens that a batch of this class may cost now, at least 1: what is above the lane's floor.
+
+        Never more than the bucket holds (F02): a plan that shrank leaves a balance above that, which stays there.
+        """
+        state, now = self.bucket.state()
+        if state.observation is None or now - state.observation.received_at >= UNIT_TIME_MAX:
+            self.bucket.look()
+            state, _ = self.bucket.state()
+        tokens = min(self.bucket.spendable(work.lane), state.capacity)
+        if self._allowance.tokens_max is not None:
+            tokens = min(tokens, self._allowance.tokens_max - self.tally.tokens_estimated)
+        return max(1, tokens)
 
     def _send(
         self, request: Purchase, work: Work, scan: Scan | None

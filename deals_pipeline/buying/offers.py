@@ -146,7 +146,7 @@ def _buy_batch(buyer: Buyer, batch: Sequence[Survivor], done: int, total: int) -
 
 def _buy_sellers(buyer: Buyer, unknown: Sequence[PendingSeller]) -> tuple[str, ...]:
     domain = unknown[0].product.domain
-    size = min(SELLERS_PER_REQUEST_MAX, buyer.affordable(Work.OFFERS))
+    size = min(SELLERS_PER_REQUEST_MAX, buyer.sellers_size())
     ids = tuple(each.seller_id for each in unknown[:size] if each.product.domain is domain)
     reply, loaded = buyer.buy(SellerRequest(domain=domain, seller_ids=ids), Work.OFFERS)
     _log.info(

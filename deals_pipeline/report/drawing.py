@@ -1,10 +1,11 @@
 """What draws the charts: their specifications and the script that shows them, made once for each version of both.
 
-To make them takes two seconds of the processor and 90 MB of libraries. They change with a release only, so they are
-kept in the home, and made again where the file is missing.
+To make them takes two seconds of the processor and 90 MB of libraries. They change with a release only, so the newest
+are kept in the home.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -25,8 +26,12 @@ SOURCES: Final = ("charts.py", "libraries.py")
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The charts of a deal and of the account, the series that the page has colours for, and the script."""
+    """The charts of a deal and of the account, the series that the page has colours for, and the script.
 
+    `version` tells the code and the libraries that made them.
+    """
+
+    version: str
     deal: Spec
     tokens: Spec
     prices: tuple[str, ...]
@@ -35,16 +40,17 @@ class Drawing:
 
 def drawing(cache: Path) -> Drawing:
     """Return what is kept in a folder, or make it and keep it there; raises `WarehouseError` where it cannot be."""
-    path = cache / f"charts-{_key()}.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Drawing)
-    except (OSError, msgspec.DecodeError):
-        made = make_drawing()
+    path = cache / "charts.json"
+    with suppress(OSError, msgspec.DecodeError):
+        kept = msgspec.json.decode(path.read_bytes(), type=Drawing)
+        if kept.version == _version():
+            return kept
+    made = make_drawing()
     write_aside(path, lambda aside: Path(aside).write_text(json.dumps(asdict(made)), encoding="utf-8"))
     return made
 
 
-def _key() -> str:
+def _version() -> str:
     sources = [(files(__package__) / name).read_bytes() for name in SOURCES]
     makers = " ".join(version(maker) for maker in MAKERS).encode()
     return sha256(b"".join([makers, *sources])).hexdigest()[:16]
@@ -55,4 +61,6 @@ def make_drawing() -> Drawing:
     from deals_pipeline.report import charts  # noqa: PLC0415 - half a second
     from deals_pipeline.report.libraries import chart_library  # noqa: PLC0415 - 90 MB
 
-    return Drawing(charts.deal_chart(), charts.tokens_chart(), charts.PRICES, chart_library(charts.VEGA_LITE))
+    return Drawing(
+        _version(), charts.deal_chart(), charts.tokens_chart(), charts.PRICES, chart_library(charts.VEGA_LITE)
+    )

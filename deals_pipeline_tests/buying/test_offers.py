@@ -80,6 +80,17 @@ class Shop:
         buyer.load_landed()
         return work(buyer, DAY)
 
+    def buy_killed_before_sellers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Buy offers in a run that is killed before it buys a seller."""
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("deals_pipeline.buying.offers._buy_sellers", killed)
+            with pytest.raises(KeyboardInterrupt):
+                self.buy()
+
     @property
     def bucket(self) -> TokenBucket:
         """The bucket of the run."""
@@ -92,7 +103,7 @@ class Shop:
             replace(server.store.config, token_flow_reduction=((since, tokens),), refill_rate_contains_reduction=True)
         )
 
-    def exceed(self, request: ProductRequest, tokens: int) -> None:
+    def exceed(self, request: ProductRequest | SellerRequest, tokens: int) -> None:
         """Let a call have cost more than its bound."""
         bucket = TokenBucket(self._ledger, self.service.client.token_status, self.clock, run_id="run-0")
         bucket.look()
@@ -332,14 +343,7 @@ def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: p
     """F31: the next unit buys them first, without a note of anybody's."""
     here = shop()
     here.screen(here.asins[:10])
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("deals_pipeline.buying.offers._buy_sellers", killed)
-        with pytest.raises(KeyboardInterrupt):
-            here.buy()
+    here.buy_killed_before_sellers(monkeypatch)
     assert (len(here.asins_asked), here.sellers_asked) == (10, [])
     here.screen(here.asins[10:15])
     with here.connect() as connection:
@@ -352,6 +356,21 @@ def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: p
     assert isinstance(first, SellerRequest)
     assert 0 < len(first.seller_ids) <= chosen
     assert here.asins_asked == here.asins[:15]
+
+
+def test_a_bound_that_was_exceeded_makes_the_next_batch_of_sellers_smaller(
+    shop: MakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F01: a batch for which the tokens can never be there would hold up all offers."""
+    here = shop()
+    here.screen(here.asins[:10])
+    here.buy_killed_before_sellers(monkeypatch)
+    here.exceed(SellerRequest(seller_ids=("A0000000",)), 4)
+    before = here.asked
+    here.buy(tokens_max=20)
+    first = here.asked[len(before)]
+    assert isinstance(first, SellerRequest)
+    assert first.units == 5, "4 at most for each"
 
 
 def test_an_answer_that_was_landed_and_not_loaded_is_not_bought_again(

@@ -197,7 +197,7 @@ def test_the_libraries_of_the_page_are_loaded_only_when_one_is_made() -> None:
     assert result.stdout == "set()\n"
 
 
-def test_the_charts_are_made_once_and_again_where_what_is_kept_is_damaged(tmp_path: Path) -> None:
+def test_the_charts_are_made_once_and_again_where_what_is_kept_is_damaged_or_of_another_release(tmp_path: Path) -> None:
     made = drawing(tmp_path / "cache")
     (kept,) = (tmp_path / "cache").iterdir()
     program = (
@@ -208,6 +208,9 @@ def test_the_charts_are_made_once_and_again_where_what_is_kept_is_damaged(tmp_pa
     assert result.stdout == "set()\n"
     kept.write_text(kept.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     assert drawing(kept.parent) == made
+    kept.write_text(kept.read_text(encoding="utf-8").replace(made.version, "0" * 16), encoding="utf-8")
+    assert drawing(kept.parent) == made
+    assert made.version in kept.read_text(encoding="utf-8")
     assert [each.name for each in kept.parent.iterdir()] == [kept.name]
 
 

@@ -1,5 +1,16 @@
--- The arriving histories that nothing stored outdoes: what they outdo is gone by now.
+-- The arriving histories that nothing stored outdoes: what they outdo is gone by now. Only the keys are looked up among
+-- the stored ones, for a join may keep either side in memory, and the histories are large.
 INSERT INTO price_history BY NAME
+WITH
+kept AS (
+  SELECT
+    domain_id,
+    asin,
+    price_type
+  FROM price_history
+  SEMI JOIN arriving USING (domain_id, asin, price_type)
+)
+
 SELECT
   arriving.*,
   $days::INTEGER AS days,
@@ -7,7 +18,4 @@ SELECT
   $landed_file AS landed_file,
   $code_version AS code_version
 FROM arriving
-ANTI JOIN price_history AS stored
-  ON stored.domain_id = arriving.domain_id
-  AND stored.asin = arriving.asin
-  AND stored.price_type = arriving.price_type;
+ANTI JOIN kept USING (domain_id, asin, price_type);

@@ -89,7 +89,7 @@ storm: .venv  ## eight processes on one ledger for 60 s, some of them killed; ST
 	LEDGER_STORM_SECONDS=$(STORM_SECONDS) $(BIN)/pytest -s deals_pipeline_tests/token_bucket/test_ledger_storm.py
 
 soak: .venv  ## 30 virtual days in 20 worlds with every fault and kills; SEED=1 SEEDS=2 DAYS=5 picks which
-	SEED=$(SEED) SEEDS=$(or $(SEEDS),20) DAYS=$(or $(DAYS),30) $(BIN)/pytest -s -n 2 deals_pipeline_tests/soak
+	$(BIN)/python -m deals_pipeline_tests.soak --seed $(or $(SEED),1) --seeds $(or $(SEEDS),20) --days $(or $(DAYS),30)
 
 crash-matrix: .venv  ## repeat the crash tests under load; REPEAT=20 picks how often
 	$(BIN)/python benchmarks/crash_matrix.py $(REPEAT)

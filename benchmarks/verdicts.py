@@ -55,15 +55,20 @@ class Told:
         yield from map(str, self.targets)
 
 
+def command_of(program: str, arguments: Sequence[str]) -> str:
+    """Return how to call a program of ours from the project's folder."""
+    place = Path(program).resolve().relative_to(ROOT)
+    module = ["-m", ".".join(place.parent.parts)] if place.name == "__main__.py" else [place.as_posix()]
+    return shlex.join(["python", *module, *arguments])
+
+
 def conclude(program: str, rows: Sequence[Row], targets: Sequence[Target]) -> int:
     """Print the table and the targets, write both beside `program` as JSON; return 1 where a target is missed."""
-    path = Path(program)
-    place = path.resolve().relative_to(ROOT)
-    module = ["-m", *place.parent.parts] if place.name == "__main__.py" else [place.as_posix()]
-    command = shlex.join(["python", *module, *sys.argv[1:]])
-    told = Told(command, _machine(), f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", rows, targets)
+    told = Told(
+        command_of(program, sys.argv[1:]), _machine(), f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", rows, targets
+    )
     print("\n".join(told.lines()))
-    path.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    Path(program).with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     return 0 if all(target.is_met for target in targets) else 1
 
 

@@ -3,6 +3,7 @@
 `python -m deals_pipeline_tests.mutants`, or `make mutants`
 """
 
+import argparse
 import sys
 from typing import Final
 
@@ -39,6 +40,7 @@ def tell(outcome: Outcome) -> None:
 
 def main() -> int:
     """Break everything, and return the exit status."""
+    argparse.ArgumentParser(prog="python -m deals_pipeline_tests.mutants", description=__doc__).parse_args()
     try:
         return report(judge(ROOT, mutants(), told=tell))
     except NotGreen as failure:

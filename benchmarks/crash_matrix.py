@@ -6,7 +6,6 @@ started, or from the restart where all was killed (F17); what else must hold the
 fails is the last.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.e2e.processes import ROOT
 from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
 
@@ -51,7 +50,7 @@ class Round:
 
 def main() -> int:
     """Repeat; return 1 where a test failed or a recovery took too long."""
-    line = argparse.ArgumentParser(description="Repeat the crash matrix under load.")
+    line = command_line(__doc__)
     line.add_argument("repeat", type=int, help="how many rounds")
     repeat: int = line.parse_args().repeat
     rounds: list[Round] = []

@@ -14,7 +14,6 @@ Seconds of the processor are of all processes, and are judged: they change littl
 those by the clock do. Runs are interleaved, medians.
 """
 
-import argparse
 import resource
 import statistics
 import subprocess
@@ -30,7 +29,7 @@ from typing import Final
 import requests
 
 from benchmarks.process_tree import Usage, usage
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.home import CONFIG, HOST, prepare
 from deals_pipeline.keepa.time import to_unix_ms
@@ -80,7 +79,7 @@ class Rest:
 
 def main() -> int:
     """Measure; return 1 where a target is missed."""
-    line = argparse.ArgumentParser(description="Measure what the pipeline costs beyond Dagster.")
+    line = command_line(__doc__)
     line.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="how long each `dev` is at rest")
     idle_seconds: float = line.parse_args().idle_seconds
     with TemporaryDirectory(prefix="dagster-overhead-") as folder:

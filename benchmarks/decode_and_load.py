@@ -25,7 +25,7 @@ from duckdb import DuckDBPyConnection
 from keepa import parse_csv
 
 from benchmarks.memory import memory
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from benchmarks.wide_answer import landed, wide_answer, wide_body
 from deals_pipeline.keepa.columns import history_table
 from deals_pipeline.keepa.reading import read_reply
@@ -48,7 +48,7 @@ Result = TypeVar("Result")
 
 def main() -> int:
     """Measure, print a table, write it beside as JSON; return 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--millions", type=int, nargs="+", default=list(MILLIONS), help="points that are stored before")
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

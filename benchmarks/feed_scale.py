@@ -24,7 +24,7 @@ import numpy as np
 import requests
 
 from benchmarks.memory import memory
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline.buying.shards import shard_states
 from deals_pipeline.clock import VirtualClock
 from deals_pipeline.config import Settings, load_settings
@@ -134,7 +134,7 @@ class Reader(VirtualPipeline):
 
 def main() -> int:
     """Measure, print a table, write it beside as JSON; return 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--listed", type=int, nargs="+", default=list(LISTED), help="how many deals are listed")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import Final
 
 from benchmarks.simulated_warehouse import simulated_warehouse
-from benchmarks.verdicts import Row, conclude
+from benchmarks.verdicts import Row, command_line, conclude
 from deals_pipeline.analytics import recompute
 from deals_pipeline.config import Intervals, Marketplace
 from deals_pipeline.simulator.market.truth import Sale
@@ -58,6 +58,7 @@ class Drop:
 
 def main() -> int:
     """Measure, print a table, write it beside as JSON."""
+    command_line(__doc__).parse_args()
     with simulated_warehouse(PRODUCTS) as (connection, market):
         recompute(connection, [Marketplace.model_validate({"name": "US"})], Intervals(), 1000.0)
         true_sales = {

@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.ledger_contestants import Account, Open, ours, pyrate
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.token_bucket.served_postgres import MISSING, postgres_served, server_binaries
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Round:
 
 def main() -> int:
     """Measure; return 1 where a target is missed."""
+    command_line(__doc__).parse_args()
     rounds: dict[tuple[str, int], list[Round]] = {}
     with ExitStack() as stack, TemporaryDirectory(prefix="ledger-throughput-") as folder:
         contestants: dict[str, tuple[Open, str | None, int]] = {

@@ -6,7 +6,6 @@ served, and a headless Chromium opens the same pages of each in turn: from the a
 run are seen. Medians; the first visit, which loads the page's code, does not count.
 """
 
-import argparse
 import sqlite3
 import statistics
 import sys
@@ -27,7 +26,7 @@ from dagster._core.events import StepMaterializationData
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline.home import HOST, prepare
 from deals_pipeline_tests.e2e.browser import Page, chromium
 from deals_pipeline_tests.e2e.processes import (
@@ -71,7 +70,7 @@ class Served:
 
 def main() -> int:
     """Measure; return 1 where a target is missed."""
-    line = argparse.ArgumentParser(description="Measure the web page where there is much to show.")
+    line = command_line(__doc__)
     line.add_argument("--many", type=int, default=MANY, help=f"how many materializations to compare with {FEW}")
     many: int = line.parse_args().many
     event.listen(Engine, "connect", _never_flushed)

@@ -20,7 +20,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from benchmarks.simulated_warehouse import simulated_warehouse
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline.analytics import recompute
 from deals_pipeline.config import Intervals, Marketplace
 
@@ -51,6 +51,7 @@ HISTORY: Final = """,
 
 def main() -> int:
     """Measure, print a table, write it beside as JSON; return 1 where a target is missed."""
+    command_line(__doc__).parse_args()
     with simulated_warehouse(PRODUCTS) as (connection, _):
         _take_originals(connection)
         rows: list[Row] = []

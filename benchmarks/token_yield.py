@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from typing import Final, Literal
 
 from benchmarks.contestants.contest import JANUARY_B, OURS, POLICIES, PRODUCTS, Result, World, contest, truth_of
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 
 HOURS: Final = 7 * 24
 PLANS: Final = (5, 20, 60)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    line = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    line = command_line(__doc__)
     line.add_argument("--hours", type=float, default=HOURS, help="virtual hours; a week if not given")
     line.add_argument("--plans", type=int, nargs="+", default=PLANS, choices=PLANS, help="tokens a minute")
     line.add_argument("--markets", type=int, nargs="+", default=list(PRODUCTS), choices=list(PRODUCTS), help="deals")

@@ -1,5 +1,6 @@
 """What every benchmark ends with: its table, its targets with value and verdict, the same as JSON, its exit status."""
 
+import argparse
 import os
 import platform
 import shlex
@@ -53,6 +54,11 @@ class Told:
         yield f"{self.command}; {self.machine}; {self.measured_at}"
         yield from _table(self.rows)
         yield from map(str, self.targets)
+
+
+def command_line(told: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a program whose docstring says what it does."""
+    return argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def command_of(program: str, arguments: Sequence[str]) -> str:

@@ -3,11 +3,10 @@
 `python -m deals_pipeline_tests.mutants`, or `make mutants`
 """
 
-import argparse
 import sys
 from typing import Final
 
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.mutants.catalogue import ROOT, mutants
 from deals_pipeline_tests.mutants.mutation import NotGreen, Outcome, Verdict, judge
 
@@ -40,7 +39,7 @@ def tell(outcome: Outcome) -> None:
 
 def main() -> int:
     """Break everything, and return the exit status."""
-    argparse.ArgumentParser(prog="python -m deals_pipeline_tests.mutants", description=__doc__).parse_args()
+    command_line(__doc__).parse_args()
     try:
         return report(judge(ROOT, mutants(), told=tell))
     except NotGreen as failure:

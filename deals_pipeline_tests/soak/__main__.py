@@ -4,14 +4,13 @@ One world a seed: all faults, processes killed at every side effect, changes of 
 wait, any one state deleted. `python -m deals_pipeline_tests.soak`, or `make soak`
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Final
 
-from benchmarks.verdicts import Row, Target, conclude
+from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.soak.life import Life, live_alone, tell
 
 PROCESSES: Final = 2
@@ -21,7 +20,7 @@ LONG_DAYS: Final = 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Live in the worlds; return 1 where an invariant did not hold."""
-    line = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    line = command_line(__doc__)
     line.add_argument("--seed", type=int, default=1, help="the first world")
     line.add_argument("--seeds", type=int, default=20, help="how many worlds")
     line.add_argument("--days", type=float, default=30, help="virtual days in each")

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
 from typing_extensions import assert_never
 
 from deals_pipeline.keepa.objects import Deal, Product, Series, value_of
@@ -61,7 +60,7 @@ def _series_defect(series: Series, price_type: PriceType, latest: int) -> str | 
     times = series.times(price_type)
     if not len(times):
         return None
-    if np.any(times[1:] < times[:-1]):
+    if (times[1:] < times[:-1]).any():
         return "is not in the order of time"
     if times[0] < 0 or times[-1] > latest:
         return "has times that the server's clock rules out"

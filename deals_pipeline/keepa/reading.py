@@ -20,7 +20,7 @@ from deals_pipeline.keepa.contract import (
     product_defect,
     selection_breaches,
 )
-from deals_pipeline.keepa.objects import Deal, Number, Product, Seller, decode_series
+from deals_pipeline.keepa.objects import Deal, Number, Product, Seller, UnparsedProduct, decode_series
 from deals_pipeline.keepa.replies import (
     Corrupt,
     Failure,
@@ -106,6 +106,7 @@ class _Identity(Struct, rename="camel"):
 _envelope = msgspec.json.Decoder(_Envelope)
 _deal = msgspec.json.Decoder(Deal)
 _product = msgspec.json.Decoder(Product, dec_hook=decode_series)
+_unparsed_products = msgspec.json.Decoder(list[UnparsedProduct] | None)
 _seller = msgspec.json.Decoder(Seller)
 
 
@@ -166,7 +167,7 @@ def _read_success(request: Request, envelope: _Envelope, tokens: TokenObservatio
         case DealPageRequest():
             return _read_page(request, msgspec.json.decode(envelope.deals, type=_Deals).dr, tokens)
         case ProductRequest():
-            return _read_products(request, msgspec.json.decode(envelope.products, type=list[Raw] | None) or [], tokens)
+            return _read_products(request, envelope.products, tokens)
         case SellerRequest():
             found = msgspec.json.decode(envelope.sellers, type=dict[str, Raw] | None) or {}
             return _read_sellers(request, list(found.values()), tokens)
@@ -199,8 +200,8 @@ def _read_page(request: DealPageRequest, items: list[Raw], tokens: TokenObservat
     )
 
 
-def _read_products(request: ProductRequest, items: list[Raw], tokens: TokenObservation) -> Products:
-    readable, quarantined = _read_items(_product, items)
+def _read_products(request: ProductRequest, items: Raw, tokens: TokenObservation) -> Products:
+    readable, quarantined = _read_product_items(items)
     sound: dict[str, Product] = {}
     for position, product in readable:
         reason = product_defect(product, request, tokens.timestamp)
@@ -233,6 +234,14 @@ def _read_sellers(request: SellerRequest, items: list[Raw], tokens: TokenObserva
     came = {seller.seller_id for seller in sound} | {item.item_id for item in quarantined}
     missing = tuple(seller_id for seller_id in request.seller_ids if seller_id not in came)
     return Sellers(tokens, tuple(sound), missing, tuple(quarantined))
+
+
+def _read_product_items(items: Raw) -> tuple[list[tuple[int, Product]], list[Quarantined]]:
+    """Read all at once, and only where that fails one by one, to tell which is wrong and why."""
+    try:
+        return list(enumerate(item.parsed() for item in _unparsed_products.decode(items) or [])), []
+    except (*UNREADABLE, ValueError):
+        return _read_items(_product, msgspec.json.decode(items, type=list[Raw] | None) or [])
 
 
 def _read_items(

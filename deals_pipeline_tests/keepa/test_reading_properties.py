@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,15 @@ from deals_pipeline.keepa.replies import (
 )
 from deals_pipeline.keepa.requests import Request
 from deals_pipeline.keepa.time import from_keepa_minutes
-from deals_pipeline_tests.keepa.wire_examples import VALID_ANSWERS, Wire, answered, spoilt
+from deals_pipeline_tests.keepa.wire_examples import (
+    PRODUCTS,
+    VALID_ANSWERS,
+    Wire,
+    a_product,
+    answered,
+    products_of,
+    spoilt,
+)
 
 ANY_REPLY = Page | Products | Sellers | TokenStatus | Throttled | Retryable | Fatal
 STATUSES = st.sampled_from([200, 200, 200, 302, 400, 402, 404, 405, 429, 500, 503])
@@ -78,6 +87,39 @@ def paths(document: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
     )
     for key, value in inner:
         yield from paths(value, (*path, key))
+
+
+ODD = [*EXTREMES, False, "7", [7], {"7": 7}, -0.0, 10.0, 1e3, 2**31 - 1, -(2**31)]
+SOUND = st.lists(st.integers(0, 40), max_size=6).map(sorted)
+HISTORIES = (
+    SOUND | st.tuples(SOUND, st.sampled_from(ODD)).map(lambda drawn: [*drawn[0], drawn[1]]) | st.sampled_from(ODD)
+)
+SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n\t", " : ")])
+
+
+@many
+@given(st.lists(HISTORIES, max_size=8), SEPARATORS)
+def test_a_history_is_read_alike_beside_a_malformed_product_and_without_one(
+    csv: list[object], separators: tuple[str, str]
+) -> None:
+    """F53: all products are read at once when all are sound, else one by one."""
+
+    def read_with(others: list[Wire]) -> tuple[object, object]:
+        answer = products_of([a_product(0, csv=csv), *others])
+        body = json.dumps(answer, separators=separators).encode()
+        reply = read_reply(PRODUCTS, WireAnswer(200, "", body))
+        assert isinstance(reply, Products)
+        return history_table(reply.products).to_pylist(), [aside for aside in reply.quarantined if aside.position == 0]
+
+    assert read_with([]) == read_with([a_product(1, domainId="no number")])
+
+
+@pytest.mark.parametrize("empty", ["[]", "[ ]", "[\n]"])
+def test_an_empty_history_has_no_points_however_it_is_written(empty: str) -> None:
+    body = json.dumps(products_of([a_product(0, csv=[[], [1, 2]])])).replace("[[],", f"[{empty},").encode()
+    reply = read_reply(PRODUCTS, WireAnswer(200, "", body))
+    assert isinstance(reply, Products)
+    assert history_table(reply.products)["values"].to_pylist() == [[], [2]]
 
 
 PATHS = [list(paths(answer)) for _, answer in VALID_ANSWERS]

@@ -182,6 +182,13 @@ def runs(at: Workplace) -> Sequence[dg.DagsterRun]:
         return opened.get_runs()
 
 
+def failures(runs: dg.DagsterInstance) -> Sequence[str]:
+    """Return what the runs that failed said of it."""
+    failed = runs.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    events = (event for run in failed for event in runs.all_logs(run.run_id))
+    return [str(event.dagster_event) for event in events if event.dagster_event and event.dagster_event.is_failure]
+
+
 def graphql(url: str, query: str, **variables: object) -> Any:  # noqa: ANN401 - the shape is the query's
     """Return the data that a GraphQL query is answered with; an answer with errors fails the test."""
     answer = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=30)

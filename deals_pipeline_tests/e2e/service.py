@@ -270,7 +270,7 @@ def _require_same_as_replayed(settings: Settings) -> None:
         tables = {name for (name,) in names} - UNCOMPARED
         assert {"landed_file", "scan", "recent_deal", "price_history"} <= tables
         for table in sorted(tables):
-            one, other = f"FROM disturbed.main.{table}", f"FROM undisturbed.main.{table}"
+            one, other = f"FROM disturbed.main.{table}", f"FROM warehouse.main.{table}"
             differences = fresh.execute(f"({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one})").fetchall()
             assert not differences, table
 

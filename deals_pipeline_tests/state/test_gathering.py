@@ -24,7 +24,7 @@ from deals_pipeline_tests.state.states import state_of
 
 Make = Callable[..., DagsterWorld]
 EVENING = datetime(2026, 3, 1, 23, 30, tzinfo=timezone.utc)
-TODAY = "received_at >= TIMESTAMPTZ '2026-03-02 00:00Z'"
+TODAY = "received_at >= TIMESTAMPTZ '2026-03-02 00:00:00Z'"
 SCREENED = """
     INSERT INTO deal_metrics BY NAME
     SELECT

@@ -36,7 +36,10 @@ class Target:
 
     def __str__(self) -> str:
         verdict = "met" if self.is_met else "MISSED"
-        return f"{self.name}: {_shown(self.value)}, {self.limit} {_shown(self.bound)}: {verdict}"
+        value, bound = _shown(self.value), _shown(self.bound)
+        if value == bound:
+            value = f"{self.value:.6g}"
+        return f"{self.name}: {value}, {self.limit} {bound}: {verdict}"
 
 
 @dataclass(frozen=True, slots=True)

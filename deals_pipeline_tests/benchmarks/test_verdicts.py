@@ -27,6 +27,11 @@ def test_a_missed_target_is_the_exit_status(
     assert printed == "\n".join(told.lines()) + "\n", "the file holds what was printed"
 
 
+def test_a_value_that_misses_by_little_is_told_so_that_it_shows() -> None:
+    assert str(Target("found, %", 99.4913, "at least", 99.5)) == "found, %: 99.4913, at least 99.5: MISSED"
+    assert str(Target("lost, %", 1.0, "at most", 1.0)) == "lost, %: 1, at most 1: met"
+
+
 @pytest.mark.parametrize(
     ("program", "command"),
     [

@@ -1,9 +1,8 @@
 """The crash matrix again and again on a busy machine: how long the pipeline takes until the next run has started.
 
 Each round is the tests of killed processes and of colliding runs (`test_crashes.py`, `test_collisions.py`), beside two
-processes that burn the processor whenever nothing else keeps the machine busy. From the kill until the next run has
-started, or from the restart where all was killed (F17); what else must hold the tests say. The first round in which one
-fails is the last.
+processes that only burn the processor. From the kill until the next run has started, or from the restart where all was
+killed (F17); what else must hold the tests say. The first round in which one fails is the last.
 """
 
 import os
@@ -25,16 +24,11 @@ from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
 TESTS: Final = ("test_crashes.py", "test_collisions.py")
 RECOVERIES: Final = ("worker killed", "command killed", "power cut")
 BURNERS: Final = 2
-BUSY: Final = 3.0
-"""The load above which nothing is burnt."""
 BURN: Final = """
-import os, time
+import os
 os.nice(5)
 while os.getppid() == {parent}:
-    if os.getloadavg()[0] < {busy}:
-        sum(range(100_000))
-    else:
-        time.sleep(1)
+    sum(range(100_000))
 """
 
 
@@ -73,8 +67,8 @@ def main() -> int:
 
 @contextmanager
 def _burning() -> Iterator[None]:
-    """Burn a processor while the machine is not busy; it ends with the block, or with us."""
-    with subprocess.Popen([sys.executable, "-c", BURN.format(parent=os.getpid(), busy=BUSY)]) as burner:  # noqa: S603 - our own
+    """Keep a processor busy; it ends with the block, or with us."""
+    with subprocess.Popen([sys.executable, "-c", BURN.format(parent=os.getpid())]) as burner:  # noqa: S603 - our own
         try:
             yield
         finally:

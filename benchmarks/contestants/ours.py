@@ -13,13 +13,14 @@ from deals_pipeline.clock import VirtualClock
 from deals_pipeline.config import Settings, load_settings
 from deals_pipeline.keepa.client import KEEPA_URL
 from deals_pipeline.planner import RECHECK
+from deals_pipeline.sensors.planning import planner_sensor
 from deals_pipeline.simulator.transport import SimulatorAdapter
 from deals_pipeline.token_bucket.ledger import account_of
 from deals_pipeline.token_bucket.ledgers import open_ledger
 from deals_pipeline.work import Wait
 from deals_pipeline_tests.virtual_pipeline import VirtualPipeline
 
-SENSOR: Final = timedelta(seconds=15)
+SENSOR: Final = timedelta(seconds=planner_sensor.minimum_interval_seconds or 0)
 """How soon after a run the planner's sensor looks again; while it waits, it is asked when it said, or at a recheck."""
 
 

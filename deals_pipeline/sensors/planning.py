@@ -28,7 +28,7 @@ READINGS: Final = {Work.HEAD_SCAN: Reading.HEAD, Work.FULL_SCAN: Reading.FULL}
 
 @dg.sensor(
     jobs=[recent_deals_job, history_job, offers_job, backfill_job],
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Asks for the next unit when its tokens are there: scans, histories, offers, shards, by their shares.",
 )

@@ -3,22 +3,32 @@
 -- listing and after each other at least, because Keepa answers from a cache for that long.
 CREATE VIEW deal AS
 WITH
-listed AS (
-  SELECT 'recent' AS source, * FROM recent_deal
-  UNION ALL BY NAME
-  SELECT 'backfilled' AS source, * FROM backfilled_deal
-),
-
 sighting AS (
   SELECT
     domain_id,
     asin,
-    arg_max(source, (last_update, observed_at, landed_file)) AS source,
-    min(first_seen) AS first_seen,
-    max(last_seen) AS last_seen,
-    nullif(max((last_seen, coalesce(last_seen_scan, '')))[2], '') AS last_seen_scan
-  FROM listed
-  GROUP BY domain_id, asin
+    CASE
+      WHEN backfilled.asin IS NULL THEN 'recent'
+      WHEN recent.asin IS NULL THEN 'backfilled'
+      WHEN
+        (recent.last_update, recent.observed_at, recent.landed_file)
+        > (backfilled.last_update, backfilled.observed_at, backfilled.landed_file)
+        THEN 'recent'
+      ELSE 'backfilled'
+    END AS source,
+    least(recent.first_seen, backfilled.first_seen) AS first_seen,
+    greatest(recent.last_seen, backfilled.last_seen) AS last_seen,
+    CASE
+      WHEN backfilled.asin IS NULL THEN recent.last_seen_scan
+      WHEN recent.asin IS NULL THEN backfilled.last_seen_scan
+      WHEN
+        (recent.last_seen, coalesce(recent.last_seen_scan, ''))
+        > (backfilled.last_seen, coalesce(backfilled.last_seen_scan, ''))
+        THEN recent.last_seen_scan
+      ELSE backfilled.last_seen_scan
+    END AS last_seen_scan
+  FROM recent_deal AS recent
+  FULL JOIN backfilled_deal AS backfilled USING (domain_id, asin)
 ),
 
 put_aside AS (
@@ -28,42 +38,35 @@ put_aside AS (
   GROUP BY domain_id, item_id
 ),
 
-last_listing AS (
-  SELECT
-    sighting.domain_id,
-    sighting.asin,
-    scan.selection_version,
-    greatest(sighting.last_seen, put_aside.last_quarantined) + INTERVAL 120 SECONDS AS evidence_from
-  FROM sighting
-  JOIN scan ON scan.scan_id = sighting.last_seen_scan
-  LEFT JOIN put_aside ON put_aside.domain_id = sighting.domain_id AND put_aside.asin = sighting.asin
-),
-
-complete_scan AS (
+complete_scan AS NOT MATERIALIZED (
   SELECT selection_version, server_from, min(completed_at) AS completed_at
   FROM scan
   WHERE completed_at IS NOT NULL AND NOT is_truncated
   GROUP BY selection_version, server_from
 ),
 
-absent_once AS (
-  SELECT
-    last_listing.domain_id,
-    last_listing.asin,
-    last_listing.selection_version,
-    complete_scan.server_from + INTERVAL 120 SECONDS AS evidence_from
-  FROM last_listing
-  ASOF JOIN complete_scan
-    ON last_listing.selection_version = complete_scan.selection_version
-    AND last_listing.evidence_from <= complete_scan.server_from
+absence AS (
+  SELECT once.selection_version, once.server_from, twice.completed_at AS gone_at
+  FROM complete_scan AS once
+  ASOF JOIN complete_scan AS twice
+    ON once.selection_version = twice.selection_version
+    AND once.server_from + INTERVAL 120 SECONDS <= twice.server_from
 ),
 
-absent_twice AS (
-  SELECT absent_once.domain_id, absent_once.asin, complete_scan.completed_at AS gone_at
-  FROM absent_once
-  ASOF JOIN complete_scan
-    ON absent_once.selection_version = complete_scan.selection_version
-    AND absent_once.evidence_from <= complete_scan.server_from
+listing AS (
+  SELECT sighting.*, absence.gone_at
+  FROM sighting
+  LEFT JOIN scan ON scan.scan_id = sighting.last_seen_scan
+  LEFT JOIN put_aside ON put_aside.domain_id = sighting.domain_id AND put_aside.asin = sighting.asin
+  ASOF LEFT JOIN absence
+    ON scan.selection_version = absence.selection_version
+    AND greatest(sighting.last_seen, put_aside.last_quarantined) + INTERVAL 120 SECONDS <= absence.server_from
+),
+
+listed AS (
+  SELECT 'recent' AS source, * FROM recent_deal
+  UNION ALL BY NAME
+  SELECT 'backfilled' AS source, * FROM backfilled_deal
 )
 
 SELECT
@@ -72,9 +75,9 @@ SELECT
   listed.title, -- as Keepa sent it: Unicode, may hold HTML
   listed.last_update, -- when a tracked value last moved, UTC
   listed.created_at, -- when the deal was found, UTC
-  sighting.first_seen, -- Keepa's clock when it was first listed, UTC
-  sighting.last_seen, -- Keepa's clock when it was last listed, UTC
-  absent_twice.gone_at, -- Keepa's clock when it had been absent from two complete scans, UTC; NULL while it is listed
+  listing.first_seen, -- Keepa's clock when it was first listed, UTC
+  listing.last_seen, -- Keepa's clock when it was last listed, UTC
+  listing.gone_at, -- Keepa's clock when it had been absent from two complete scans, UTC; NULL while it is listed
   listed.current[3] AS used_cents, -- lowest used price now, cents, without shipping; NULL no offer
   listed.average_day[3] AS used_average_day_cents, -- average of the last day, cents
   listed.average_week[3] AS used_average_week_cents, -- average of the last 7 days, cents
@@ -118,9 +121,9 @@ SELECT
   listed.observed_at, -- Keepa's clock at the answer that told it, UTC
   listed.landed_file, -- that answer
   listed.code_version, -- version of deals_pipeline that loaded it
-  sighting.last_seen_scan -- scan that saw it last
+  listing.last_seen_scan -- scan that saw it last
 FROM listed
-JOIN sighting
-  ON sighting.domain_id = listed.domain_id AND sighting.asin = listed.asin AND sighting.source = listed.source
-LEFT JOIN absent_twice
-  ON absent_twice.domain_id = listed.domain_id AND absent_twice.asin = listed.asin;
+JOIN listing
+  ON listing.domain_id = listed.domain_id
+  AND listing.asin = listed.asin
+  AND listing.source = listed.source;

@@ -80,10 +80,11 @@ class Reading:
 
 
 class PlainFeed(Endpoints):
-    """So many deals that never change; the price range of a query picks among them."""
+    """So many deals that never change; the price range of a query picks among them. It tells each tenth of the way."""
 
     def __init__(self, listed: int) -> None:
         super().__init__(seed=1, products=1)
+        self._shown = 0
         market = Market(1, 4_000)
         selection = DealSelection(price_type=PriceType.USED)
         self._examples: list[dict[str, Any]] = market.deals(market.matching(selection, START)[:DEALS_PER_PAGE], START)
@@ -96,7 +97,14 @@ class PlainFeed(Endpoints):
         numbers = range(first, min(end, first + DEALS_PER_SELECTION_MAX))
         shown = numbers[query.page * DEALS_PER_PAGE : (query.page + 1) * DEALS_PER_PAGE]
         deals = [self._deal(number, to_keepa_minutes(now) - 10 - (number - first)) for number in shown]
+        self._tell(len(deals))
         return Result({"deals": {"dr": deals}, "dealsCached": False}, TOKENS_PER_DEAL_PAGE)
+
+    def _tell(self, deals: int) -> None:
+        listed = len(self._prices)
+        tenth, self._shown = 10 * self._shown // listed, self._shown + deals
+        if 10 * self._shown // listed > tenth:
+            print(f"  {self._shown} of {listed} deals shown", file=sys.stderr, flush=True)
 
     def _deal(self, number: int, found: int) -> Mapping[str, object]:
         example = self._examples[number % len(self._examples)]

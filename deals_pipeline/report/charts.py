@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from deals_pipeline.report.drawing import Spec
+from deals_pipeline.report.libraries import Spec
 
 VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """The version that Altair writes."""

@@ -11,14 +11,12 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 
+from deals_pipeline.report.libraries import Spec, chart_library
 from deals_pipeline.warehouse.publishing import write_aside
-
-Spec: TypeAlias = dict[str, Any]
-"""A chart in Vega-Lite, as JSON."""
 
 MAKERS: Final = ("altair", "vl-convert-python")
 SOURCES: Final = ("charts.py", "libraries.py")
@@ -59,7 +57,6 @@ def _version() -> str:
 def make_drawing() -> Drawing:
     """Return the charts and their script anew; it takes seconds."""
     from deals_pipeline.report import charts  # noqa: PLC0415 - half a second
-    from deals_pipeline.report.libraries import chart_library  # noqa: PLC0415 - 90 MB
 
     return Drawing(
         _version(), charts.deal_chart(), charts.tokens_chart(), charts.PRICES, chart_library(charts.VEGA_LITE)

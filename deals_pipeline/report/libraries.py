@@ -3,7 +3,10 @@
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final, TypeAlias
+
+Spec: TypeAlias = dict[str, Any]
+"""A chart in Vega-Lite, as JSON."""
 
 DEFAULT_EXPORT: Final = re.compile(r"export\{[^}]*\b(?P<name>[\w$]+) as default\b[^}]*\}")
 OPENING: Final = re.compile(r"<(?=!--|/?script)", re.IGNORECASE)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -222,6 +223,24 @@ def test_scans_of_another_version_are_no_evidence(warehouse: DuckDBPyConnection)
     for hour in (1, 2, 3):
         sight(warehouse, hour, selection=OTHER)
     assert gone_at(warehouse) is None
+
+
+@pytest.mark.parametrize("is_last_seen_in_shard", [False, True])
+def test_a_deal_of_two_tables_is_gone_by_the_scans_of_what_listed_it_last(
+    warehouse: DuckDBPyConnection, *, is_last_seen_in_shard: bool
+) -> None:
+    """F35, F64."""
+    recent: dict[str, Any] = {}
+    shard: dict[str, Any] = {"scan": {"kind": "shard", "shard": "0-100", "selection": "wide"}, "selection": OTHER}
+    last, other = (shard, recent) if is_last_seen_in_shard else (recent, shard)
+    sight(warehouse, 0, listed=True, **other)
+    sight(warehouse, 1, listed=True, **last)
+    for hour in (2, 3):
+        sight(warehouse, hour, **other)
+    assert gone_at(warehouse) is None
+    for hour in (4, 5):
+        sight(warehouse, hour, **last)
+    assert gone_at(warehouse) == hours(5)
 
 
 def test_a_page_outside_any_scan_refreshes_a_deal_and_is_no_evidence(warehouse: DuckDBPyConnection) -> None:

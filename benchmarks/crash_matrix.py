@@ -1,16 +1,16 @@
 """The crash matrix again and again on a busy machine: how long the pipeline takes until the next run has started.
 
-Each round is the tests of killed processes and of colliding runs (`test_crashes.py`, `test_collisions.py`), beside two
-processes that only burn the processor. From the kill until the next run has started, or from the restart where all was
-killed (F17); what else must hold the tests say. The first round in which one fails is the last.
+Each round is the tests of killed processes and of colliding runs (`test_crashes.py`, `test_collisions.py`); two rounds
+at once are each other's load. From the kill until the next run has started, or from the restart where all was killed
+(F17); what else must hold the tests say. Where one fails, no other round begins.
 """
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,13 +23,7 @@ from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
 
 TESTS: Final = ("test_crashes.py", "test_collisions.py")
 RECOVERIES: Final = ("worker killed", "command killed", "power cut")
-BURNERS: Final = 2
-BURN: Final = """
-import os
-os.nice(5)
-while os.getppid() == {parent}:
-    sum(range(100_000))
-"""
+AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +42,10 @@ def main() -> int:
     line.add_argument("repeat", type=int, help="how many rounds")
     repeat: int = line.parse_args().repeat
     rounds: list[Round] = []
-    with ExitStack() as stack:
-        for _ in range(BURNERS):
-            stack.enter_context(_burning())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         while len(rounds) < repeat and all(each.is_passed for each in rounds):
-            rounds.append(_round())
-            told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in rounds[-1].recoveries.items())
-            ending = "passed" if rounds[-1].is_passed else "FAILED"
-            print(f"round {len(rounds)} of {repeat}: {ending} in {rounds[-1].seconds:.0f} s; {told}", file=sys.stderr)
+            numbers = range(len(rounds) + 1, min(len(rounds) + AT_ONCE, repeat) + 1)
+            rounds += pool.map(_round, numbers)
     recoveries = [seconds for each in rounds for seconds in each.recoveries.values()]
     targets = [
         Target("rounds passed", sum(each.is_passed for each in rounds), "at least", repeat),
@@ -65,18 +55,8 @@ def main() -> int:
     return conclude(__file__, [_row(number, each) for number, each in enumerate(rounds, 1)], targets)
 
 
-@contextmanager
-def _burning() -> Iterator[None]:
-    """Keep a processor busy; it ends with the block, or with us."""
-    with subprocess.Popen([sys.executable, "-c", BURN.format(parent=os.getpid())]) as burner:  # noqa: S603 - our own
-        try:
-            yield
-        finally:
-            burner.kill()
-
-
-def _round() -> Round:
-    """Run the tests once; what they say is shown where one fails."""
+def _round(number: int) -> Round:
+    """Run the tests once, and tell how it went; what they say is shown where one fails."""
     with TemporaryDirectory(prefix="crash-matrix-") as folder:
         report, began = Path(folder, "report.xml"), time.monotonic()
         tests = [str(ROOT / "deals_pipeline_tests" / "e2e" / name) for name in TESTS]
@@ -87,6 +67,9 @@ def _round() -> Round:
         if done.returncode:
             print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         recoveries = _recoveries(report) if report.exists() else {}
+    told = ", ".join(f"{name} {waited:.0f} s" for name, waited in recoveries.items())
+    ending = "FAILED" if done.returncode else "passed"
+    print(f"round {number}: {ending} in {seconds:.0f} s; {told}", file=sys.stderr, flush=True)
     return Round(not done.returncode, seconds, recoveries, load)
 
 

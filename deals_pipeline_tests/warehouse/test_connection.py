@@ -83,6 +83,18 @@ def test_times_are_shown_in_utc(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     time.tzset()
 
 
+def test_nothing_is_drawn_among_what_a_program_says(path: Path) -> None:
+    """DuckDB takes `python -c`, which starts the processes of a pool too, for somebody at a terminal."""
+    program = f"""
+from pathlib import Path
+from deals_pipeline.warehouse.connection import connect
+with connect(Path({str(path)!r})) as connection:
+    print(connection.execute("SELECT current_setting('enable_progress_bar')").fetchone())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "(False,)\n"
+
+
 def test_a_file_whose_making_was_cut_off_is_made_anew(path: Path) -> None:
     """F17: a kill between the making of a file and its first byte must not need a hand."""
     with connect(path):

@@ -9,3 +9,6 @@ SET threads = 1;
 
 -- A large answer goes to its place at once, not by way of the log, which would hold it in memory a second time.
 SET wal_autocheckpoint = '1MB';
+
+-- Where DuckDB takes a process for somebody's terminal it draws into its output, among what it has to say.
+SET enable_progress_bar = false;

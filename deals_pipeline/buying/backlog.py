@@ -26,18 +26,22 @@ class Survey:
 
 
 def survey(connection: DuckDBPyConnection, settings: Settings, now: datetime) -> Survey:
-    """Return what there is to buy now."""
-    intervals = settings.budget.intervals
+    """Return what there is to buy now; products of a class without a share are not looked for: none is ever planned."""
+    intervals, shares = settings.budget.intervals, settings.budget.shares
     feeds = [feed_of(connection, selection) for selection in settings.recent]
     shards = tuple(state for selection in settings.backfill for state in shard_states(connection, selection))
     backlog = Backlog(
         head_scans=[_head(feed) for feed in feeds],
         full_scans=[_full(feed, settings, now) for feed in feeds],
-        history=pending_histories(connection, now, intervals.history, PRODUCTS_SEEN_MAX).products,
-        offers=_offers(connection, now, intervals.offers),
+        history=_histories(connection, now, intervals.history) if shares.history else (),
+        offers=_offers(connection, now, intervals.offers) if shares.offers else (),
         shards=[_shard(state, now) for state in shards if not state.is_complete],
     )
     return Survey(backlog, shards)
+
+
+def _histories(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:
+    return pending_histories(connection, now, interval, PRODUCTS_SEEN_MAX).products
 
 
 def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:

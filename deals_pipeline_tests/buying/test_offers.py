@@ -26,6 +26,7 @@ from deals_pipeline.buying.offers import (
 )
 from deals_pipeline.buying.outcome import Outcome, Rejected, StoppedBy
 from deals_pipeline.config import load_settings
+from deals_pipeline.config.sections import Shares
 from deals_pipeline.keepa.replies import Page, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest, WireRequest
 from deals_pipeline.keepa.selection import DealSelection
@@ -356,6 +357,19 @@ def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: p
     assert isinstance(first, SellerRequest)
     assert 0 < len(first.seller_ids) <= chosen
     assert here.asins_asked == here.asins[:15]
+
+
+def test_what_is_never_planned_is_not_looked_for(shop: MakeShop) -> None:
+    here = shop()
+    here.screen(here.asins[:10])
+    scans_only = replace(SETTINGS.budget, shares=Shares(full_scan=100, history=0, offers=0, backfill=0))
+    with here.connect() as connection:
+        backlogs = [
+            survey(connection, settings, here.clock.now()).backlog
+            for settings in (SETTINGS, replace(SETTINGS, budget=scans_only))
+        ]
+    assert [bool(backlog.history) for backlog in backlogs] == [True, False]
+    assert [bool(backlog.offers) for backlog in backlogs] == [True, False]
 
 
 def test_a_bound_that_was_exceeded_makes_the_next_batch_of_sellers_smaller(

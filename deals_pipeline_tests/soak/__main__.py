@@ -2,6 +2,8 @@
 
 One world a seed: all faults, processes killed at every side effect, changes of plan, others who spend, releases amid a
 wait, any one state deleted. `python -m deals_pipeline_tests.soak`, or `make soak`
+
+What is over is kept in `lives.jsonl` beside the program: an interrupted soak goes on, as long as the code is the same.
 """
 
 import sys
@@ -11,6 +13,7 @@ from multiprocessing import get_context
 from typing import Final
 
 from benchmarks.verdicts import Row, Target, command_line, conclude
+from deals_pipeline_tests.soak.kept import KEPT, code_of, keep, kept_lives
 from deals_pipeline_tests.soak.life import Life, live_alone, tell
 
 PROCESSES: Final = 2
@@ -36,9 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lives(seeds: Sequence[int], days: float) -> Iterator[Life]:
+    code = code_of()
+    known = {life.seed: life for life in kept_lives(KEPT, code, days) if life.seed in seeds}
+    if known:
+        tell(f"lived before: worlds {', '.join(map(str, sorted(known)))}")
+        yield from known.values()
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(live_alone, seed, days) for seed in seeds]):
+        for future in as_completed([pool.submit(live_alone, seed, days) for seed in seeds if seed not in known]):
             life = future.result()
+            keep(KEPT, code, life)
             ending = "VIOLATED" if _is_violated(life) else "all invariants held"
             tell(f"world {life.seed}: {ending}, {life.seconds:.0f} s")
             yield life

@@ -4,7 +4,8 @@ The real planner, bucket, buying code and warehouse read a wide selection whole,
 a virtual clock; shards that are too wide for one query are found to be so and cut. The service is the simulator's,
 account and all, but its market is a plain list, since a simulated one of that size would take days. Seconds are of the
 processor, without what the service takes; memory is the most that the process held, beyond what it held at the start.
-Each size is read in a process of its own. Metrics are left out: `make bench-metrics` measures them.
+Each size is read in a process of its own. Metrics are left out: `make bench-metrics` measures them. Nothing but shards
+has a share, so that no plan looks for products to buy.
 """
 
 import argparse

@@ -8,24 +8,28 @@ The bound is the least with which somebody who knows the future could have found
 and have had as many needed histories: 5 tokens for each of the fewest page reads, 1 for each history.
 
 All but ours get answers without the bodies of histories, which they do not read: their tokens are the same.
+
+Results are kept beside the program: an interrupted benchmark goes on, as long as the code is the same.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from datetime import timedelta
-from multiprocessing import get_context
+from pathlib import Path
 from typing import Final, Literal
 
 from benchmarks.contestants.contest import JANUARY_B, OURS, POLICIES, PRODUCTS, Result, World, contest, truth_of
 from benchmarks.verdicts import Row, Target, command_line, conclude
+from deals_pipeline_tests.long_runs import Kept, code_of, workers
 
+KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
+CODE: Final = ("benchmarks/contestants/*",)
 HOURS: Final = 7 * 24
 PLANS: Final = (5, 20, 60)
 """Tokens a minute."""
-PROCESSES: Final = 2
 CONTESTANTS: Final = (OURS, *POLICIES)
 RATIO_MIN: Final = 10.0
 BOUND_MIN: Final = 0.88
@@ -53,19 +57,39 @@ def _parser() -> argparse.ArgumentParser:
 def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str], hours: float) -> Iterator[Result]:
     """Yield results as they come, those that take longest begun first."""
     began = time.monotonic()
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        truths = {deals: pool.submit(truth_of, deals, hours) for deals in sorted(markets, reverse=True)}
+    kept = Kept(KEPT, code_of(CODE), Result)
+    parts = kept.parts()
+    wanted = [
+        (contestant, World(deals, plan, hours))
+        for contestant in contestants
+        for deals in sorted(markets, reverse=True)
+        for plan in sorted(plans, reverse=True)
+    ]
+    missing = [each for each in wanted if _name(*each) not in parts]
+    for each in wanted:
+        if each not in missing:
+            _say(f"{_name(*each)}: known from before")
+            yield parts[_name(*each)]
+    with workers() as pool:
+        markets = sorted({world.deals for _, world in missing}, reverse=True)
+        truths = {deals: pool.submit(truth_of, deals, hours) for deals in markets}
         running: list[Future[Result]] = [
-            pool.submit(contest, World(deals, plan, hours), name, truths[deals].result())
-            for name in contestants
-            for deals in sorted(markets, reverse=True)
-            for plan in sorted(plans, reverse=True)
+            pool.submit(contest, world, contestant, truths[world.deals].result()) for contestant, world in missing
         ]
         for future in as_completed(running):
             result = future.result()
-            seconds = time.monotonic() - began
-            print(f"{result.contestant}, {result.world}: done after {seconds:.0f} s", file=sys.stderr, flush=True)
+            name = _name(result.contestant, result.world)
+            kept.keep(name, result)
+            _say(f"{name}: done after {time.monotonic() - began:.0f} s")
             yield result
+
+
+def _name(contestant: str, world: World) -> str:
+    return f"{contestant}, {world}, {world.hours:g} h"
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _rows(results: Sequence[Result]) -> Iterator[Row]:

@@ -103,6 +103,9 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     answer: WireAnswer
 
 
+_header = msgspec.json.Decoder(Header)
+
+
 class Landing:
     """Lands the answers of one run under `root`; an instance is the `land` callback of a `KeepaClient`.
 
@@ -203,7 +206,7 @@ def read(path: Path) -> Landed:
     """Return a landed answer, fit for `read_reply`; raises `NotReadable`."""
     try:
         line, _, body = path.read_bytes().partition(b"\n")
-        header = msgspec.json.decode(line, type=Header)
+        header = _header.decode(line)
         if (len(body), zlib.crc32(body)) != (header.body_bytes, header.body_crc32):
             raise NotReadable(f"{path} is damaged: its body is not the one that was landed")
         request = REQUESTS[header.request.kind].model_validate(header.request.fields)

@@ -108,6 +108,12 @@ _deal = msgspec.json.Decoder(Deal)
 _product = msgspec.json.Decoder(Product, dec_hook=decode_series)
 _unparsed_products = msgspec.json.Decoder(list[UnparsedProduct] | None)
 _seller = msgspec.json.Decoder(Seller)
+_deals = msgspec.json.Decoder(_Deals)
+_sellers = msgspec.json.Decoder(dict[str, Raw] | None)
+_items = msgspec.json.Decoder(list[Raw] | None)
+_identified = msgspec.json.Decoder(_Identity)
+_told_tokens = msgspec.json.Decoder(_Tokens)
+_told_error = msgspec.json.Decoder(_Error | None)
 
 
 def read_reply(request: Request, answer: WireAnswer) -> Reply:
@@ -165,11 +171,11 @@ def _retryable(cause: RetryableCause, detail: str, tokens: TokenObservation | No
 def _read_success(request: Request, envelope: _Envelope, tokens: TokenObservation) -> Reply:
     match request:
         case DealPageRequest():
-            return _read_page(request, msgspec.json.decode(envelope.deals, type=_Deals).dr, tokens)
+            return _read_page(request, _deals.decode(envelope.deals).dr, tokens)
         case ProductRequest():
             return _read_products(request, envelope.products, tokens)
         case SellerRequest():
-            found = msgspec.json.decode(envelope.sellers, type=dict[str, Raw] | None) or {}
+            found = _sellers.decode(envelope.sellers) or {}
             return _read_sellers(request, list(found.values()), tokens)
         case TokenStatusRequest():
             return TokenStatus(tokens)
@@ -241,7 +247,7 @@ def _read_product_items(items: Raw) -> tuple[list[tuple[int, Product]], list[Qua
     try:
         return list(enumerate(item.parsed() for item in _unparsed_products.decode(items) or [])), []
     except (*UNREADABLE, ValueError):
-        return _read_items(_product, msgspec.json.decode(items, type=list[Raw] | None) or [])
+        return _read_items(_product, _items.decode(items) or [])
 
 
 def _read_items(
@@ -261,7 +267,7 @@ def _read_item(decoder: msgspec.json.Decoder[Item], position: int, raw: Raw) -> 
 
 def _identity(raw: Raw) -> str | None:
     try:
-        identity = msgspec.json.decode(raw, type=_Identity)
+        identity = _identified.decode(raw)
     except UNREADABLE:
         return None
     return identity.asin or identity.seller_id
@@ -269,8 +275,8 @@ def _identity(raw: Raw) -> str | None:
 
 def _tokens(envelope: _Envelope) -> TokenObservation | None:
     try:
-        fields = {name: msgspec.json.decode(getattr(envelope, name)) for name in _Tokens.__struct_fields__}
-        wire = msgspec.convert(fields, _Tokens)
+        told = {name: getattr(envelope, name) for name in _Tokens.__struct_fields__}
+        wire = _told_tokens.decode(msgspec.json.encode(told))
         return TokenObservation(
             timestamp=from_unix_ms(wire.timestamp),
             tokens_left=wire.tokens_left,
@@ -285,7 +291,7 @@ def _tokens(envelope: _Envelope) -> TokenObservation | None:
 
 def _error(envelope: _Envelope) -> str:
     try:
-        error = msgspec.json.decode(envelope.error, type=_Error | None)
+        error = _told_error.decode(envelope.error)
     except UNREADABLE:
         return ""
     text = " ".join(part for part in (error.type, error.message, error.details) if part) if error else ""

@@ -36,11 +36,14 @@ class Drawing:
     script: str
 
 
+_drawing = msgspec.json.Decoder(Drawing)
+
+
 def drawing(cache: Path) -> Drawing:
     """Return what is kept in a folder, or make it and keep it there; raises `WarehouseError` where it cannot be."""
     path = cache / "charts.json"
     with suppress(OSError, msgspec.DecodeError):
-        kept = msgspec.json.decode(path.read_bytes(), type=Drawing)
+        kept = _drawing.decode(path.read_bytes())
         if kept.version == _version():
             return kept
     made = make_drawing()

@@ -48,6 +48,9 @@ SCHEMA: Final = (
     """,
 )
 
+_config = msgspec.json.Decoder(AccountConfig)
+_account = msgspec.json.Decoder(Account)
+
 
 class StoreError(RuntimeError):
     """The store cannot be used; the message says which and why."""
@@ -236,7 +239,7 @@ def _create(connection: sqlite3.Connection, config: AccountConfig) -> None:
 
 def _select_config(connection: sqlite3.Connection) -> AccountConfig:
     ((config,),) = connection.execute("SELECT config FROM account")
-    return msgspec.json.decode(config, type=AccountConfig)
+    return _config.decode(config)
 
 
 def _select_transaction(connection: sqlite3.Connection) -> Transaction:
@@ -246,7 +249,7 @@ def _select_transaction(connection: sqlite3.Connection) -> Transaction:
         return None if at_ms is None else int(at_ms)
 
     ((state, requests),) = connection.execute("SELECT state, requests FROM account")
-    return Transaction(msgspec.json.decode(state, type=Account), requests, select_refreshed)
+    return Transaction(_account.decode(state), requests, select_refreshed)
 
 
 def _update(connection: sqlite3.Connection, tx: Transaction) -> None:

@@ -30,6 +30,8 @@ ASIN: Final = re.compile(r"[A-Z0-9]{10}")
 SELLERS_PER_REQUEST_MAX: Final = 100
 ON_OFF: Final[Mapping[str, bool]] = {"1": True, "true": True, "0": False, "false": False}
 
+_selection = msgspec.json.Decoder(dict[str, object])
+
 
 class Rejected(ValueError):
     """A request that Keepa answers with 400; the message names the parameter, the value and what is allowed."""
@@ -55,7 +57,7 @@ def read_deal_query(query: Mapping[str, str], body: bytes) -> DealQuery:
     """Return the deal page that a GET (`selection` in the query) or a POST (JSON body) asks for."""
     text = body or query.get("selection", "").encode()
     try:
-        selection = msgspec.json.decode(text, type=dict[str, object])
+        selection = _selection.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
         raise Rejected(f"selection: {malformed}; allowed is a JSON object") from malformed
     page = selection.get("page", 0)

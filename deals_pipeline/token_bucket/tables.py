@@ -104,6 +104,8 @@ UPSERT_LEASE: Final = """
 """
 DELETE_LEASE: Final = "DELETE FROM token_lease WHERE account = ? AND run_id = ?"
 
+_state = msgspec.json.Decoder(BucketState)
+
 
 class Cursor(Protocol):
     """What a statement returns."""
@@ -135,7 +137,7 @@ class Tables:
     def state(self) -> BucketState:
         """Return the state; a new one where there is none. Raises `msgspec.DecodeError` where it is not understood."""
         rows = self.execute(SELECT_STATE, (self.account,)).fetchall()
-        state = msgspec.json.decode(rows[0][0], type=BucketState) if rows else BucketState()
+        state = _state.decode(rows[0][0]) if rows else BucketState()
         revoked = frozenset(run_id for (run_id,) in self.execute(SELECT_REVOKED, (self.account,)).fetchall())
         return replace(state, revoked=revoked) if revoked else state
 

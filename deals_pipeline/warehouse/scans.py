@@ -60,8 +60,8 @@ def scan_id(scan: Scan, selection: DealSelection) -> str:
 
 def newest_scans(connection: DuckDBPyConnection, selection: str) -> tuple[ScanState, ...]:
     """Return the newest scan of each version, kind and shard of the selection of that name."""
-    rows = connection.sql(statement("newest_scans"), params={"selection": selection}).to_arrow_table().to_pylist()
-    return tuple(_state(selection, row) for row in rows)
+    found = connection.sql(statement("newest_scans"), params={"selection": selection})
+    return tuple(_state(selection, dict(zip(found.columns, row, strict=True))) for row in found.fetchall())
 
 
 @dataclass(frozen=True, slots=True)

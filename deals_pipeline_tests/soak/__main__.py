@@ -3,20 +3,21 @@
 One world a seed: all faults, processes killed at every side effect, changes of plan, others who spend, releases amid a
 wait, any one state deleted. `python -m deals_pipeline_tests.soak`, or `make soak`
 
-What is over is kept in `lives.jsonl` beside the program: an interrupted soak goes on, as long as the code is the same.
+Worlds that are over are kept beside the program: an interrupted soak goes on, as long as the code is the same.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
+from pathlib import Path
 from typing import Final
 
 from benchmarks.verdicts import Row, Target, command_line, conclude
-from deals_pipeline_tests.soak.kept import KEPT, code_of, keep, kept_lives
+from deals_pipeline_tests.long_runs import Kept, code_of, workers
 from deals_pipeline_tests.soak.life import Life, live_alone, tell
 
-PROCESSES: Final = 2
+KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
+CODE: Final = ("deals_pipeline_tests/simulation/*", "deals_pipeline_tests/soak/*")
 LONG_DAYS: Final = 5
 """From so many days on each world strikes at every place."""
 
@@ -39,18 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lives(seeds: Sequence[int], days: float) -> Iterator[Life]:
-    code = code_of()
-    known = {life.seed: life for life in kept_lives(KEPT, code, days) if life.seed in seeds}
+    """Yield lives as they end; one in which an invariant did not hold is not kept, but lived again."""
+    kept = Kept(KEPT, code_of(CODE), Life)
+    parts = kept.parts()
+    known = {seed: parts[name] for seed in seeds if (name := _name(seed, days)) in parts}
     if known:
-        tell(f"lived before: worlds {', '.join(map(str, sorted(known)))}")
+        tell(f"lived before: worlds {', '.join(map(str, known))}")
         yield from known.values()
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+    with workers() as pool:
         for future in as_completed([pool.submit(live_alone, seed, days) for seed in seeds if seed not in known]):
             life = future.result()
-            keep(KEPT, code, life)
+            if not _is_violated(life):
+                kept.keep(_name(life.seed, days), life)
             ending = "VIOLATED" if _is_violated(life) else "all invariants held"
             tell(f"world {life.seed}: {ending}, {life.seconds:.0f} s")
             yield life
+
+
+def _name(seed: int, days: float) -> str:
+    return f"world {seed}, {days:g} days"
 
 
 def _is_violated(life: Life) -> bool:

@@ -8,6 +8,7 @@ from deals_pipeline_tests.token_bucket.examples import FULL_STATE, put
 from deals_pipeline_tests.token_bucket.places import ACCOUNT, Place, SqlitePlace
 
 FORKING = Path(__file__).with_name("fork_program.py")
+THREADS = Path(__file__).with_name("threads_program.py")
 
 
 def _open_files() -> set[str]:
@@ -16,6 +17,14 @@ def _open_files() -> set[str]:
 
 def test_a_ledger_may_be_used_on_both_sides_of_a_fork_whatever_threads_do_meanwhile(place: Place) -> None:
     command = [sys.executable, "-W", "error", str(FORKING), place.url, ACCOUNT]
+    done = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_ledger_may_be_looked_at_by_several_threads_before_any_other_has(place: Place) -> None:
+    """F17: the sensors of a code server that has just started do so; a crash there would halt all."""
+    put(place.open(), FULL_STATE)
+    command = [sys.executable, "-W", "error", str(THREADS), place.url, ACCOUNT]
     done = subprocess.run(command, check=False, timeout=120, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

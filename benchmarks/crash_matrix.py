@@ -22,7 +22,7 @@ from deals_pipeline_tests.e2e.processes import ROOT
 from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
 
 TESTS: Final = ("test_crashes.py", "test_collisions.py")
-RECOVERIES: Final = ("worker killed", "command killed", "power cut")
+RECOVERIES: Final = ("worker killed", "command killed", "power cut", "code server killed")
 AT_ONCE: Final = 2
 
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,6 +84,8 @@ def run_dagster(settings: Settings, port: int) -> NoReturn:
     print(f"Mode: {_mode(settings)}. Files: {settings.places.home}", flush=True)
     os.dup2(lock, STANDARD_INPUT)
     os.chdir(home)
+    reviving = [sys.executable, "-m", "deals_pipeline.reviving", str(port), str(os.getpid())]
+    subprocess.Popen(reviving, stdin=subprocess.DEVNULL)  # noqa: S603 - ends with us, whoever we become
     command = [sys.executable, "-W", QUIET, "-m", "dagster", "dev", "-m", "deals_pipeline.definitions"]
     command += ["-h", HOST, "-p", str(port)]
     os.execve(sys.executable, command, {**os.environ, **environment(settings)})  # noqa: S606 - no shell is wanted

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 import dagster as dg
 
 from deals_pipeline.assets.spending import POOL
+from deals_pipeline.home import holders
 from deals_pipeline.keepa.requests import ProductRequest
 from deals_pipeline.sensors.runs import ENDED
 from deals_pipeline.warehouse.connection import connect
@@ -93,6 +94,30 @@ def test_histories_that_landed_before_a_power_cut_are_loaded_after_it_and_not_bo
     require_one_whole_scan(at, bought)
     batches = [len(each.request.asins) for each in bought if isinstance(each.request, ProductRequest)]
     assert len(batches) >= 2, "one by the run that was killed"
+
+
+def test_a_code_server_that_is_killed_is_started_again_and_work_goes_on(
+    tmp_path: Path, record_property: Record
+) -> None:
+    """F17: beside a dead one Dagster's daemon asks for nothing any more, and says so in its log alone."""
+    with (
+        served(tmp_path, refill_rate=5, tokens=220) as service,
+        dev(service.at) as running,
+        instance(service.at) as runs,
+    ):
+        at, log = service.at, running.started
+        wait_until(lambda: has_ended(runs, "recent_deals_job"), "a scan", PATIENCE_SECONDS, log)
+        os.kill(code_server_of(at), signal.SIGKILL)
+        require_recovery(runs, time.time(), log, "code server killed", record_property)
+        assert "cannot be reached and is loaded again" in log.text()
+        wait_until(lambda: is_quiet(at, runs), "what was begun ends", PATIENCE_SECONDS, log)
+    require_bought_once(require_nothing_lost(service, unanswered_max=1))
+
+
+def code_server_of(at: Workplace) -> int:
+    """Return the process that has our code loaded, not the proxy before it."""
+    (found,) = (pid for pid in holders(at.home) if b"\0api\0grpc\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return found
 
 
 @contextmanager

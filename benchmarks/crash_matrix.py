@@ -3,6 +3,8 @@
 Each round is the tests of killed processes and of colliding runs (`test_crashes.py`, `test_collisions.py`); two rounds
 at once are each other's load. From the kill until the next run has started, or from the restart where all was killed
 (F17); what else must hold the tests say. Where one fails, no other round begins.
+
+Rounds that passed are kept beside the program: an interrupted matrix goes on, as long as the code is the same.
 """
 
 import os
@@ -20,7 +22,10 @@ from xml.etree import ElementTree as ET
 from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.e2e.processes import ROOT
 from deals_pipeline_tests.e2e.test_crashes import RECOVERY_SECONDS_MAX
+from deals_pipeline_tests.long_runs import Kept, code_of
 
+KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
+CODE: Final = ("deals_pipeline_tests/e2e/*",)
 TESTS: Final = ("test_crashes.py", "test_collisions.py")
 RECOVERIES: Final = ("worker killed", "command killed", "power cut", "code server killed")
 AT_ONCE: Final = 2
@@ -41,11 +46,17 @@ def main() -> int:
     line = command_line(__doc__)
     line.add_argument("repeat", type=int, help="how many rounds")
     repeat: int = line.parse_args().repeat
-    rounds: list[Round] = []
+    kept = Kept(KEPT, code_of(CODE), Round)
+    rounds = list(kept.parts().values())[:repeat]
+    if rounds:
+        print(f"passed before: {len(rounds)} rounds", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while len(rounds) < repeat and all(each.is_passed for each in rounds):
             numbers = range(len(rounds) + 1, min(len(rounds) + AT_ONCE, repeat) + 1)
-            rounds += pool.map(_round, numbers)
+            for number, each in zip(numbers, pool.map(_round, numbers), strict=True):
+                rounds.append(each)
+                if each.is_passed:
+                    kept.keep(f"round {number}", each)
     recoveries = [seconds for each in rounds for seconds in each.recoveries.values()]
     targets = [
         Target("rounds passed", sum(each.is_passed for each in rounds), "at least", repeat),

@@ -191,7 +191,7 @@ def failures(runs: dg.DagsterInstance) -> Sequence[str]:
 
 def graphql(url: str, query: str, **variables: object) -> Any:  # noqa: ANN401 - the shape is the query's
     """Return the data that a GraphQL query is answered with; an answer with errors fails the test."""
-    answer = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=30)
+    answer = requests.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=COMMAND_SECONDS_MAX)
     assert answer.ok, answer.text
     body = answer.json()
     assert not body.get("errors"), body["errors"]

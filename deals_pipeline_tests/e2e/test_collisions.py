@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
 
+from deals_pipeline.assets.spending import POOL
 from deals_pipeline.keepa.requests import DealPageRequest
 from deals_pipeline.sensors.runs import ENDED, SPENDING_ASSETS
 from deals_pipeline_tests.e2e.processes import Started, dev, failures, instance, started, wait_until
@@ -41,14 +42,18 @@ def test_ten_triggers_at_one_instant_cost_one_scan_and_take_turns(tmp_path: Path
     """F17, F20, F27: three from the web page, seven from command lines, and the planner's own; others buy histories."""
     refresh = tmp_path / "refresh.yaml"
     refresh.write_text(json.dumps({"ops": HISTORIES["ops"] | NO_OFFERS}))
-    with served(tmp_path, refill_rate=5, tokens=120, history_share=0) as service, dev(service.at) as running:
-        at = service.at
-        with ExitStack() as stack, instance(at) as runs:
+    with served(tmp_path, refill_rate=5, tokens=120, history_share=0) as service, instance(service.at) as runs:
+        at, pool = service.at, runs.event_log_storage
+        pool.set_concurrency_slots(POOL, 0)  # nobody begins before all are there, however long they take to start
+        with dev(at) as running, ExitStack() as stack:
             lines = [["recent_deals_job"]] * 6 + [["refresh_job", "-c", str(refresh)]]
             commands = [stack.enter_context(started(at, *EXECUTE, *line, DAGSTER_HOME=str(at.home))) for line in lines]
             asked = [*[pressed("recent_deals")] * 3, pressed("price_history", HISTORIES)]
             answer = running.graphql(LAUNCH, runs=asked)["launchMultipleRuns"]["launchMultipleRunsResult"]
             assert {each["__typename"] for each in answer} == {"LaunchRunSuccess"}
+            asked_for = len(lines) + len(asked)
+            wait_until(lambda: len(runs.get_runs()) >= asked_for, "all are there", PATIENCE_SECONDS, running.started)
+            pool.set_concurrency_slots(POOL, 1)
 
             wait_until(
                 lambda: (

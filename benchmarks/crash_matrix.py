@@ -4,7 +4,8 @@ Each round is the tests of killed processes and of colliding runs (`test_crashes
 at once are each other's load. From the kill until the next run has started, or from the restart where all was killed
 (F17); what else must hold the tests say. Where one fails, no other round begins.
 
-Rounds that passed are kept beside the program: an interrupted matrix goes on, as long as the code is the same.
+Rounds are kept beside the program, those that failed too: an interrupted matrix goes on, as long as the code is the
+same, and one that failed stays so.
 """
 
 import os
@@ -49,14 +50,13 @@ def main() -> int:
     kept = Kept(KEPT, code_of(CODE), Round)
     rounds = list(kept.parts().values())[:repeat]
     if rounds:
-        print(f"passed before: {len(rounds)} rounds", file=sys.stderr, flush=True)
+        print(f"from before: {len(rounds)} rounds", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while len(rounds) < repeat and all(each.is_passed for each in rounds):
             numbers = range(len(rounds) + 1, min(len(rounds) + AT_ONCE, repeat) + 1)
             for number, each in zip(numbers, pool.map(_round, numbers), strict=True):
                 rounds.append(each)
-                if each.is_passed:
-                    kept.keep(f"round {number}", each)
+                kept.keep(f"round {number}", each)
     recoveries = [seconds for each in rounds for seconds in each.recoveries.values()]
     targets = [
         Target("rounds passed", sum(each.is_passed for each in rounds), "at least", repeat),

@@ -71,6 +71,12 @@ def test_code_that_cannot_be_reached_is_loaded_again_and_why_is_said_in_a_line(
     assert line.isprintable()
 
 
+def test_no_proxy_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://{HOST}:{free_port()}")
+    with web_page(told(DEAD)) as (url, _):
+        assert revive(url)
+
+
 def test_a_web_page_that_is_not_there_or_refuses_is_told_apart_from_dead_code() -> None:
     with pytest.raises(requests.RequestException):
         revive(f"http://{HOST}:{free_port()}/graphql")

@@ -1,11 +1,13 @@
 """Snapshots for readers: Parquet and CSV, written aside and renamed, so that a reader never meets half a file (F50)."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 import duckdb
@@ -24,6 +26,8 @@ VERSION: Final = b"histories"
 """Under which name a file of histories says which they are."""
 BATCH_PRODUCTS: Final = 500
 """How many products' points are in memory at once: some 700 000 at three years of history."""
+WRITING_SECONDS_MAX: Final = 3600.0
+"""What nobody has written to for so long, beside a published file, is of a writer that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,12 @@ def _neutral(rows: DuckDBPyRelation) -> DuckDBPyRelation:
 def write_aside(path: Path, write: Callable[[str], object]) -> None:
     """Write a file as a whole or not at all: `write` fills one beside it, which then takes its name (F50).
 
-    Raises `WarehouseError`; what was there before is then still there.
+    Of several writers at once, the last counts. Raises `WarehouseError`; what was there before is then still there.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{path.name}.*"):  # by a writer that was killed: the warehouse is ours alone
-            left.unlink(missing_ok=True)
+        _remove_abandoned(path)
         write(str(aside))
         _sync(aside)
         aside.replace(path)
@@ -166,6 +169,14 @@ def write_aside(path: Path, write: Callable[[str], object]) -> None:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
         raise WarehouseError(f"{path} cannot be written: {failure}") from failure
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what writers that were killed left beside a file; those of others who write just now are younger."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > WRITING_SECONDS_MAX:
+                left.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import dagster as dg
 import pytest
 import requests
+from dagster._core.execution.plan.objects import StepFailureData
 
 from deals_pipeline.config import Settings, load_settings
 from deals_pipeline.home import HOST
@@ -182,11 +183,18 @@ def runs(at: Workplace) -> Sequence[dg.DagsterRun]:
         return opened.get_runs()
 
 
-def failures(runs: dg.DagsterInstance) -> Sequence[str]:
-    """Return what the runs that failed said of it."""
+def require_no_failures(runs: dg.DagsterInstance) -> None:
+    """Fail with all that the runs that failed said of it."""
     failed = runs.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-    events = (event for run in failed for event in runs.all_logs(run.run_id))
-    return [str(event.dagster_event) for event in events if event.dagster_event and event.dagster_event.is_failure]
+    events = (event.dagster_event for run in failed for event in runs.all_logs(run.run_id))
+    if told := [_told(event) for event in events if event and event.is_failure]:
+        pytest.fail("\n".join(told), pytrace=False)
+
+
+def _told(event: dg.DagsterEvent) -> str:
+    data = event.event_specific_data
+    error = data.error if isinstance(data, StepFailureData) else None
+    return error.to_string() if error else str(event.message)
 
 
 def graphql(url: str, query: str, **variables: object) -> Any:  # noqa: ANN401 - the shape is the query's

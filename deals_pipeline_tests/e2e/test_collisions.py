@@ -14,7 +14,7 @@ from dagster._grpc.types import ExecuteRunArgs, ResumeRunArgs
 from deals_pipeline.assets.spending import POOL
 from deals_pipeline.keepa.requests import DealPageRequest
 from deals_pipeline.sensors.runs import ENDED, SPENDING_ASSETS
-from deals_pipeline_tests.e2e.processes import Started, dev, failures, instance, started, wait_until
+from deals_pipeline_tests.e2e.processes import Started, dev, instance, require_no_failures, started, wait_until
 from deals_pipeline_tests.e2e.service import (
     landed_count,
     ledger_rows,
@@ -64,7 +64,7 @@ def test_ten_triggers_at_one_instant_cost_one_scan_and_take_turns(tmp_path: Path
                 PATIENCE_SECONDS,
                 running.started,
             )
-            assert not failures(runs)
+            require_no_failures(runs)
             assert [command.process.returncode for command in commands] == [0] * len(commands)
             turns = sorted(turn for run in runs.get_runs() for turn in turns_of(runs, run.run_id))
     bought = require_nothing_lost(service)

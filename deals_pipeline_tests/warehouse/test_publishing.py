@@ -1,6 +1,7 @@
 import csv
 import errno
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from deals_pipeline import __version__
 from deals_pipeline.warehouse import publishing
 from deals_pipeline.warehouse.connection import WarehouseError
 from deals_pipeline.warehouse.loading import load
-from deals_pipeline.warehouse.publishing import PublishedHistories, histories_columns, publish, publish_histories
+from deals_pipeline.warehouse.publishing import (
+    WRITING_SECONDS_MAX,
+    PublishedHistories,
+    histories_columns,
+    publish,
+    publish_histories,
+    write_aside,
+)
 from deals_pipeline_tests.keepa.wire_examples import SERVER_TIME, a_deal
 from deals_pipeline_tests.warehouse.answers import a_page, some_products
 
@@ -122,9 +130,25 @@ def test_a_reader_keeps_its_whole_file_while_another_is_published(
 
 
 def test_what_a_killed_publisher_left_is_removed(warehouse: DuckDBPyConnection, tmp_path: Path) -> None:
-    (tmp_path / ".deals.parquet.123").write_bytes(b"PAR1")
+    left = tmp_path / ".deals.parquet.0123abcd"
+    left.write_bytes(b"PAR1")
+    os.utime(left, (0, time.time() - WRITING_SECONDS_MAX - 1))
     publish(warehouse, tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*deals*")) == ["deals.csv", "deals.parquet"]
+
+
+def test_two_who_write_a_file_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """F50: the page of deals is written while the warehouse is another run's."""
+    path = tmp_path / "page.html"
+
+    def write_slowly(aside: str) -> None:
+        Path(aside).write_text("first")
+        write_aside(path, lambda other: Path(other).write_text("second"))
+        assert path.read_text() == "second"
+
+    write_aside(path, write_slowly)
+    assert path.read_text() == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
 
 
 METRICS = """

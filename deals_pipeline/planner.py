@@ -1,11 +1,12 @@
 """What to buy next: `plan(status, backlog, history, now, budget)`, pure: one small unit, or how long to wait.
 
-A head scan that is due goes first; how often one is due is sized from the refill (F04). The rest of the refill has
-shares: of the classes of work that have something to do, the one that got least for its share is next, and the planner
-**saves for it** until it is affordable. It does not hand the tokens to a class with a lower floor meanwhile: of several
-thresholds on one bucket the lowest would always win (F04). A class without work is not waited for, so that its share
-goes to the others. A unit is as large as what is affordable now (F01, F03); nothing is asked for twice but by a new
-attempt, page or cycle, which a unit's run key names (F27).
+A head scan that is due goes first; how often one is due is sized from the refill (F04). Where the selection's full scan
+is due, it begins in the place of a head scan: no page is paid for twice. The rest of the refill has shares: of the
+classes of work that have something to do, the one that got least for its share is next, and the planner **saves for
+it** until it is affordable. It does not hand the tokens to a class with a lower floor meanwhile: of several thresholds
+on one bucket the lowest would always win (F04). A class without work is not waited for, so that its share goes to the
+others. A unit is as large as what is affordable now (F01, F03); nothing is asked for twice but by a new attempt, page
+or cycle, which a unit's run key names (F27).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -109,13 +110,15 @@ class _Desk:
         """Return the largest unit that leaves the lane its floor, or else a single page or product."""
         first, *_ = items = self.ready[work]
         affordable = max(1, (self.status.available - self.floor(work)) // self.cost(work))
-        run_key = self.run_key(work, first)[0]
         if isinstance(first, Scan):
             pages = min(affordable, PAGES_MAX - first.page)
             if work is Work.HEAD_SCAN:
                 pages = min(pages, self._head_scan_pages(first))
+                work, first = self._scan_in_place_of(first)
+            run_key = self.run_key(work, first)[0]
             return ScanUnit(work, first, pages, pages * self.cost(work), run_key)
         products = tuple(item for item in items[:affordable] if isinstance(item, Product))
+        run_key = self.run_key(work, first)[0]
         return ProductUnit(work, products, len(products) * self.cost(work), run_key)
 
     def needed(self, work: Work) -> int:
@@ -194,6 +197,9 @@ class _Desk:
         at = self.run_key(work, item)[1] if self.history.ended else LONG_AGO
         if isinstance(item, Scan) and item.completed_at and item.page == 0:
             at = max(at, item.completed_at + self.interval(work))
+        if work is Work.FULL_SCAN and isinstance(item, Scan) and item.page == 0:
+            heads = (head for head in self.backlog.head_scans if head.key == item.key)
+            at = max((at, *(self.ready_at(Work.HEAD_SCAN, head) for head in heads)))
         return at
 
     def interval(self, work: Work) -> timedelta:
@@ -204,6 +210,12 @@ class _Desk:
             minutes = tokens / (max(1, self.rate) * intervals.head_scan_percent_max / 100)
             return max(intervals.head_scan, timedelta(minutes=minutes), HEAD_SCAN_INTERVAL_MIN)
         return intervals.full_scan
+
+    def _scan_in_place_of(self, head: Scan) -> tuple[Work, Scan]:
+        """Return the full scan of the same selection if it is to begin now, else the head scan itself."""
+        full = (scan for scan in self.ready[Work.FULL_SCAN] if isinstance(scan, Scan))
+        begins = (scan for scan in full if scan.key == head.key and scan.page == 0)
+        return next(((Work.FULL_SCAN, scan) for scan in begins), (Work.HEAD_SCAN, head))
 
     def _head_scan_pages(self, scan: Scan) -> int:
         """Return how many pages a head scan's part of the refill since its last one pays for, at least one."""

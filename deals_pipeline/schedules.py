@@ -39,7 +39,7 @@ def recent_deals_schedule(settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=cron_of(settings.budget.intervals.head_scan_minutes),
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Reads what is new in the watched selections; what they list on later pages is the planner's.",
+        description="Reads what is new in the watched selections, by a head scan or as a full scan begins.",
     )
     def recent_deals_schedule(
         context: dg.ScheduleEvaluationContext, token_bucket: TokenBucketResource, warehouse: WarehouseResource
@@ -53,10 +53,11 @@ def recent_deals_schedule(settings: Settings) -> dg.ScheduleDefinition:
             return dg.SkipReason(f"{recent_deals_job.name} {waiting[0].run_id[:8]} is queued already.")
         try:
             with warehouse.connect(LOCK_SECONDS_MAX) as connection:
-                heads = survey(connection, settings, now).backlog.head_scans
+                found = survey(connection, settings, now).backlog
         except WarehouseError as locked:
             return dg.SkipReason(str(locked))
-        decision = plan(status, Backlog(head_scans=heads), History(), now + EARLY, settings.budget)
+        beginnings = Backlog(found.head_scans, [scan for scan in found.full_scans if scan.page == 0])
+        decision = plan(status, beginnings, History(), now + EARLY, settings.budget)
         match decision:
             case Wait():
                 return dg.SkipReason(f"{decision.reason}. {balance_in_words(status)}")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -50,6 +51,7 @@ def told(decision: Plan) -> str:
 DONE: Final = NOW - timedelta(minutes=3)
 NO_HISTORY: Final = History()
 FULL: Final = Scan("full")
+LATE_FULL: Final = Scan("full", 5, NOW - 250 * MINUTE)
 SHARD: Final = Scan("shard")
 
 
@@ -121,6 +123,51 @@ CASES: Final = (
         100,
         Backlog([Scan(str(n), 1, NOW - 15 * MINUTE) for n in range(100)]),
         "wait 485.0 min: there is nothing to buy",
+    ),
+    # a full scan in the place of a head scan
+    Case(
+        "a full scan that is due begins in the place of a head scan, as large, although it has had its share",
+        100,
+        replace(ALL, head_scans=[HEAD["due"]], full_scans=[replace(LATE_FULL, key="head")]),
+        "full_scan head from 0: 2 pages",
+        History({Work.FULL_SCAN: 100}),
+    ),
+    Case(
+        "as soon as that",
+        1,
+        replace(ALL, head_scans=[HEAD["due"]], full_scans=[replace(LATE_FULL, key="head")]),
+        "full_scan head from 0: 1 pages",
+    ),
+    Case(
+        "not before it: the first page was read",
+        100,
+        Backlog([HEAD["due in a minute"]], [replace(LATE_FULL, key="head")]),
+        "wait 1.0 min: there is nothing to buy",
+    ),
+    Case(
+        "a full scan that is not due does not",
+        100,
+        Backlog([HEAD["due"]], [Scan("head", 5, NOW - 230 * MINUTE)]),
+        "head_scan head from 0: 2 pages",
+    ),
+    Case(
+        "nor one of another selection",
+        100,
+        Backlog([HEAD["due"]], [LATE_FULL]),
+        "head_scan head from 0: 2 pages",
+    ),
+    Case(
+        "nor one that has begun, which does not read the first page again",
+        100,
+        Backlog([HEAD["due"]], [replace(LATE_FULL, key="head", page=2)]),
+        "head_scan head from 0: 2 pages",
+    ),
+    Case(
+        "and where its run ended without effect the head scan goes",
+        100,
+        Backlog([HEAD["due"]], [replace(LATE_FULL, key="head")]),
+        "head_scan head from 0: 2 pages",
+        History(ended={f"full_scan/head/5/0/{n}": NOW for n in range(3)}),
     ),
     # shares
     Case(
@@ -282,6 +329,24 @@ def test_a_head_scan_waits_until_keepa_answers_anew_however_short_its_interval()
         "wait 1.0 min: there is nothing to buy",
         "head_scan head from 0: 1 pages",
     ]
+
+
+def test_the_first_page_is_read_once_in_an_interval_by_a_head_scan_or_by_a_full_scan_that_begins() -> None:
+    """F27."""
+    head = full = Scan("books")
+    reads = list[tuple[datetime, Work]]()
+    for looks in range(24 * 60 * 2):
+        now = NOW + looks * MINUTE / 2
+        decision = plan(known(100), Backlog([head], [full]), History(), now, BUDGET)
+        if not isinstance(decision, ScanUnit):
+            continue
+        reads.append((now, decision.work))
+        head = replace(head, cycle=head.cycle + 1, completed_at=now)
+        if decision.work is Work.FULL_SCAN:
+            full = replace(full, cycle=full.cycle + 1, completed_at=now + MINUTE)
+    assert {later - earlier for (earlier, _), (later, _) in pairwise(reads)} == {15 * MINUTE}
+    full_scans = [at for at, work in reads if work is Work.FULL_SCAN]
+    assert {later - earlier for earlier, later in pairwise(full_scans)} == {255 * MINUTE}
 
 
 def test_a_class_without_a_share_is_never_bought() -> None:

@@ -137,7 +137,7 @@ def _buy_batch(buyer: Buyer, batch: Sequence[Survivor], done: int, total: int) -
     )
     reply, loaded = buyer.buy(request, Work.OFFERS)
     _log.info(
-        "offers: %s; %d of %d products, %d missing; %d tokens spent, balance %d",
+        "offers: %s; %d stored of %d products, %d missing; %d tokens spent, balance %d",
         progress(done, total, request.cost_per_asin.high, reply.tokens),
         *(loaded.offers, loaded.rows_seen, len(loaded.missing)),
         *(buyer.tally.tokens_spent, reply.tokens.tokens_left),

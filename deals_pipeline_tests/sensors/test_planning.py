@@ -43,7 +43,7 @@ def test_it_works_off_everything_cheapest_first_and_then_waits(make: Make) -> No
         world.obey(request)
         world.pass_time(seconds=20)
         assert len(jobs) < 60
-    assert jobs[0] == "recent_deals_job", "a head scan first"
+    assert jobs[0] == "recent_deals_job", "a scan first"
     assert set(jobs) == {"recent_deals_job", "history_job", "backfill_job"}
     assert "there is nothing to buy; next look at" in request
     worth_one = "FROM page_screening LEFT JOIN product USING (domain_id, asin) WHERE rejected_because IS NULL"
@@ -153,14 +153,17 @@ def test_a_warehouse_that_somebody_keeps_open_is_named_and_waited_for_briefly(
     assert isinstance(planned(world), dg.RunRequest)
 
 
-def test_the_schedule_asks_for_a_head_scan_at_each_of_its_ticks(make: Make) -> None:
+def test_the_schedule_asks_for_a_head_scan_at_each_of_its_ticks_or_begins_the_full_scan_that_is_due(make: Make) -> None:
+    """F04: the first page of both is due to the schedule first."""
     world = make()
-    for _ in range(3):
+    readings = []
+    for minutes in (15, 15, 300, 0):
         request = world.schedule()
         assert isinstance(request, dg.RunRequest)
-        assert request.run_config["ops"]["recent_deals"]["config"]["reading"] == "HEAD"
+        readings.append(request.run_config["ops"]["recent_deals"]["config"]["reading"])
         world.obey(request)
-        world.pass_time(minutes=15)
+        world.pass_time(minutes=minutes)
+    assert readings == ["FULL", "HEAD", "HEAD", "FULL"]
 
 
 def test_no_run_is_for_nothing_however_short_the_interval(make: Make) -> None:

@@ -97,7 +97,7 @@ def test_of_a_new_home_it_says_that_there_is_nothing(make: Make) -> None:
         0,
     )
     assert state.pending == {Work.HEAD_SCAN: 1, Work.FULL_SCAN: 1, Work.HISTORY: 0, Work.OFFERS: 0, Work.BACKFILL: 6}
-    assert (state.next.at, state.next.work) == (state.at, Work.HEAD_SCAN)
+    assert (state.next.at, state.next.work) == (state.at, Work.FULL_SCAN)
     assert state.coverage.numbers["coverage"] is None
     assert not progress(state).passed
 

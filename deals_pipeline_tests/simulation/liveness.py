@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from deals_pipeline.simulator.account import capacity_of
+from deals_pipeline.simulator.account import Account, capacity_of
 from deals_pipeline.token_bucket.bucket import OLD
 from deals_pipeline.token_bucket.model import BucketState, Lane
 from deals_pipeline_tests.simulation.journey import OVERTAKING_MS_MAX
@@ -88,19 +88,22 @@ class LanesProgress(Watcher):
 
 
 class RefillIsUsed(Watcher):
-    """(7) While an ask waits, less than a hundredth of the refill is lost at the cap (F03, F16)."""
+    """(7) While an ask waits, less than a hundredth of the refill is lost at the cap (F03, F16).
+
+    What a smaller plan cuts off is no refill, and nobody could have spent it in time.
+    """
 
     def __init__(self) -> None:
         self.refilled = self.lost = 0
-        self.before: tuple[int, int] | None = None
+        self.before: Account | None = None
 
     def probed(self, world: World) -> None:
         account = world.service.account
         is_pending = world.is_informed and any(process.waiting for process in world.processes)
-        if self.before and is_pending:
-            self.refilled += account.refilled - self.before[0]
-            self.lost += account.lost - self.before[1]
-        self.before = (account.refilled, account.lost) if is_pending else None
+        if self.before and is_pending and account.refill_rate >= self.before.refill_rate:
+            self.refilled += account.refilled - self.before.refilled
+            self.lost += account.lost - self.before.lost
+        self.before = account if is_pending else None
 
     def ended(self, world: World) -> None:
         if self.lost > LOST_MAX * self.refilled:

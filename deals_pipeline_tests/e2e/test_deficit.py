@@ -35,6 +35,8 @@ HALTED: Final = re.compile(
     rf"Halted: the deficit is (\d+) tokens, allowed are {MAX_DEFICIT}\. (\d+) tokens were spent by others lately\. "
     r"It resumes by itself at [-0-9]+ [:0-9]+ UTC\."
 )
+GOES_ON: Final = re.compile(rf"{Work.FULL_SCAN.value}/.*/[1-9][0-9]*/\d+$")
+"""The key of a unit that does not begin with the first page."""
 GUARDS: Final = ("deficit_sensor", "planner_sensor", "recent_deals_schedule")
 
 
@@ -62,7 +64,7 @@ def test_a_deficit_that_another_program_makes_halts_everything_until_it_is_refil
             tmp_path,
             refill_rate=RATE,
             tokens=250,
-            head_scan_minutes=1,  # the schedule ticks each minute, and leaves almost all pages to the full scan
+            head_scan_minutes=1,  # the schedule ticks each minute, and leaves all pages but one to the planner
             head_scan_percent_max=1,
             history_share=0,
             max_deficit=MAX_DEFICIT,
@@ -125,9 +127,9 @@ def seen_at(service: Service) -> datetime:
 
 
 def scans_under_way(at: Workplace, runs: dg.DagsterInstance) -> list[str]:
-    """Return the runs that the planner asked for and that have read a page of a full scan."""
-    tagged = [run for run in runs.get_runs() if run.tags.get(UNIT_TAG, "").startswith(Work.FULL_SCAN.value)]
-    return [run.run_id for run in tagged if has_landed(at, run.run_id)]
+    """Return the runs that the planner asked for to go on with a full scan, and that have read a page of it."""
+    tags = {run.run_id: run.tags.get(UNIT_TAG, "") for run in runs.get_runs()}
+    return [run_id for run_id, tag in tags.items() if GOES_ON.match(tag) and has_landed(at, run_id)]
 
 
 def launched(running: RunningDev, job: str) -> str:

@@ -74,7 +74,7 @@ bench-ui: .venv  ## the web page under 5 000 materializations
 	$(BIN)/python benchmarks/many_materializations.py
 
 benchmarks-doc: .venv  ## write docs/benchmarks.md anew from what the benchmarks wrote
-	@$(BIN)/python -m benchmarks.document > docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.document
 
 bench-sales: .venv  ## score the inferred sales against what the simulator knows
 	$(BIN)/python benchmarks/inferred_sales.py

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -37,12 +38,32 @@ DISCOVERED_MIN: Final = 99.5
 LOST_MAX: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How a contestant did in a world: what is told of it, and what is judged if it is ours."""
+
+    contestant: str
+    world: World
+    row: Row
+    bound_row: Row | None
+    histories_per_1000: float
+    share_of_bound: float
+    found: float
+    """Percent of the deals."""
+    lost_while_pending: float
+    """Percent of the refill."""
+    refused: int
+    spare: int
+    """Tokens by which the lowest balance was above what is allowed."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worlds; return 1 where a target is missed."""
     options = _parser().parse_args(arguments)
-    results = list(_run(options.markets, options.plans, options.contestants, options.hours))
-    results.sort(key=lambda result: (result.world.deals, result.world.plan, CONTESTANTS.index(result.contestant)))
-    return conclude(__file__, list(_rows(results)), list(_targets(results)))
+    entries = list(_run(options.markets, options.plans, options.contestants, options.hours))
+    entries.sort(key=lambda entry: (entry.world.deals, entry.world.plan, CONTESTANTS.index(entry.contestant)))
+    rows = [row for entry in entries for row in (entry.row, entry.bound_row) if row is not None]
+    return conclude(__file__, rows, list(_targets(entries)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,10 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     return line
 
 
-def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str], hours: float) -> Iterator[Result]:
-    """Yield results as they come, those that take longest begun first."""
+def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str], hours: float) -> Iterator[Entry]:
+    """Yield entries as they come, those that take longest begun first."""
     began = time.monotonic()
-    kept = Kept(KEPT, code_of(CODE), Result)
+    kept = Kept(KEPT, code_of(CODE), Entry)
     parts = kept.parts()
     wanted = [
         (contestant, World(deals, plan, hours))
@@ -77,11 +98,11 @@ def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str
             pool.submit(contest, world, contestant, truths[world.deals].result()) for contestant, world in missing
         ]
         for future in as_completed(running):
-            result = future.result()
-            name = _name(result.contestant, result.world)
-            kept.keep(name, result)
+            entry = entry_of(future.result())
+            name = _name(entry.contestant, entry.world)
+            kept.keep(name, entry)
             _say(f"{name}: done after {time.monotonic() - began:.0f} s")
-            yield result
+            yield entry
 
 
 def _name(contestant: str, world: World) -> str:
@@ -92,22 +113,17 @@ def _say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
 
-def _rows(results: Sequence[Result]) -> Iterator[Row]:
-    for result in results:
-        yield _row(result)
-        if result.contestant == OURS:
-            yield _bound_row(result)
-
-
-def _row(result: Result) -> Row:
+def entry_of(result: Result) -> Entry:
+    """Return what of a result is told and judged."""
     score, tokens, balance = result.score, result.score.tokens, result.score.balance
-    return {
+    found, lost = _percent(score.deals_discovered, score.deals), _percent(balance.lost_while_pending, balance.refilled)
+    row: Row = {
         "market": result.world.deals,
         "plan": result.world.plan,
         "contestant": result.contestant,
         "deals": score.deals,
         "found": score.deals_discovered,
-        "found %": _found(result),
+        "found %": found,
         "listings found %": _percent(score.listings_discovered, score.listings),
         "with history": score.with_history,
         "with offers": score.with_offers,
@@ -125,14 +141,26 @@ def _row(result: Result) -> Row:
         "sellers": tokens.sellers,
         "nothing new %": _percent(tokens.on_nothing_new, tokens.in_all),
         "lost %": _percent(balance.lost, balance.refilled),
-        "lost while pending %": _lost_while_pending(result),
+        "lost while pending %": lost,
         "lowest": balance.lowest,
         "429s": result.refused,
         "below zero h": balance.below_zero / timedelta(hours=1),
     }
+    return Entry(
+        contestant=result.contestant,
+        world=result.world,
+        row=row,
+        bound_row=_bound_row(result, row) if result.contestant == OURS else None,
+        histories_per_1000=result.histories_per_1000,
+        share_of_bound=result.bound_tokens / max(1, tokens.for_histories),
+        found=found,
+        lost_while_pending=lost,
+        refused=result.refused,
+        spare=balance.lowest + result.max_deficit,
+    )
 
 
-def _bound_row(result: Result) -> Row:
+def _bound_row(result: Result, row: Row) -> Row:
     bound, needed = result.bound_tokens, result.score.histories_needed
     told: Row = {
         "contestant": "bound of ours",
@@ -142,15 +170,15 @@ def _bound_row(result: Result) -> Row:
         "pages": bound - needed,
         "histories alone": needed,
     }
-    kept: Row = {name: value if name in ("market", "plan") else None for name, value in _row(result).items()}
+    kept: Row = {name: value if name in ("market", "plan") else None for name, value in row.items()}
     return {**kept, **told}
 
 
-def _targets(results: Sequence[Result]) -> Iterator[Target]:
+def _targets(entries: Sequence[Entry]) -> Iterator[Target]:
     """Yield the targets of each market, with the worst plan."""
-    rivals = {result.world: result for result in results if result.contestant == JANUARY_B}
-    for deals in sorted({result.world.deals for result in results}):
-        mine = [result for result in results if result.contestant == OURS and result.world.deals == deals]
+    rivals = {entry.world: entry for entry in entries if entry.contestant == JANUARY_B}
+    for deals in sorted({entry.world.deals for entry in entries}):
+        mine = [entry for entry in entries if entry.contestant == OURS and entry.world.deals == deals]
         if not mine:
             continue
         if all(each.world in rivals and rivals[each.world].histories_per_1000 for each in mine):
@@ -161,38 +189,23 @@ def _targets(results: Sequence[Result]) -> Iterator[Target]:
                 "at least",
                 RATIO_MIN,
             )
-        yield _worst("the bound's tokens, of ours", mine, _share_of_bound, "at least", BOUND_MIN)
-        yield _worst("deals found, %", mine, _found, "at least", DISCOVERED_MIN)
-        yield _worst("refill lost while work was pending, %", mine, _lost_while_pending, "at most", LOST_MAX)
+        yield _worst("the bound's tokens, of ours", mine, lambda each: each.share_of_bound, "at least", BOUND_MIN)
+        yield _worst("deals found, %", mine, lambda each: each.found, "at least", DISCOVERED_MIN)
+        lost = "refill lost while work was pending, %"
+        yield _worst(lost, mine, lambda each: each.lost_while_pending, "at most", LOST_MAX)
         yield _worst("429s of our own", mine, lambda each: each.refused, "at most", 0)
-        yield _worst("lowest balance, above the deficit allowed", mine, _spare, "at least", 0)
+        yield _worst("lowest balance, above the deficit allowed", mine, lambda each: each.spare, "at least", 0)
 
 
 def _worst(
     name: str,
-    mine: Sequence[Result],
-    value: Callable[[Result], float],
+    mine: Sequence[Entry],
+    value: Callable[[Entry], float],
     limit: Literal["at least", "at most"],
     bound: float,
 ) -> Target:
     worst = (min if limit == "at least" else max)(mine, key=value)
     return Target(f"{name} ({worst.world})", value(worst), limit, bound)
-
-
-def _share_of_bound(result: Result) -> float:
-    return result.bound_tokens / max(1, result.score.tokens.for_histories)
-
-
-def _found(result: Result) -> float:
-    return _percent(result.score.deals_discovered, result.score.deals)
-
-
-def _lost_while_pending(result: Result) -> float:
-    return _percent(result.score.balance.lost_while_pending, result.score.balance.refilled)
-
-
-def _spare(result: Result) -> float:
-    return result.score.balance.lowest + result.max_deficit
 
 
 def _per_1000(count: int, tokens: int) -> float:

@@ -198,8 +198,9 @@ class _Desk:
         if isinstance(item, Scan) and item.completed_at and item.page == 0:
             at = max(at, item.completed_at + self.interval(work))
         if work is Work.FULL_SCAN and isinstance(item, Scan) and item.page == 0:
-            heads = (head for head in self.backlog.head_scans if head.key == item.key)
-            at = max((at, *(self.ready_at(Work.HEAD_SCAN, head) for head in heads)))
+            apart = min(self.interval(Work.HEAD_SCAN), self.interval(work))
+            read_at = (head.completed_at for head in self.backlog.head_scans if head.key == item.key)
+            at = max((at, *(last + apart for last in read_at if last)))
         return at
 
     def interval(self, work: Work) -> timedelta:

@@ -76,6 +76,9 @@ HEAD = {
 }
 ALL: Final = Backlog([HEAD["done just now"]], [FULL], products(500), products(50), [SHARD])
 
+RARE: Final = [Scan(f"other {n}", 1, NOW) for n in range(99)]
+"""So many selections that a head scan of each takes eight hours."""
+
 CASES: Final = (
     # head scans
     Case(
@@ -143,6 +146,12 @@ CASES: Final = (
         100,
         Backlog([HEAD["due in a minute"]], [replace(LATE_FULL, key="head")]),
         "wait 1.0 min: there is nothing to buy",
+    ),
+    Case(
+        "but where head scans are rarer than full scans, when it is due",
+        100,
+        Backlog([Scan("head", 7, NOW - 250 * MINUTE), *RARE], [replace(LATE_FULL, key="head")]),
+        "full_scan head from 0: 20 pages",
     ),
     Case(
         "a full scan that is not due does not",

@@ -9,7 +9,7 @@ and have had as many needed histories: 5 tokens for each of the fewest page read
 
 All but ours get answers without the bodies of histories, which they do not read: their tokens are the same.
 
-Results are kept beside the program: an interrupted benchmark goes on, as long as the code is the same.
+Results are kept beside the program: an interrupted benchmark goes on, as long as the code of a contestant is the same.
 """
 
 import argparse
@@ -28,6 +28,18 @@ from deals_pipeline_tests.long_runs import Kept, code_of, workers
 
 KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
 CODE: Final = ("benchmarks/contestants/*",)
+RIVALS: Final = (
+    "deals_pipeline/__init__.py",
+    "deals_pipeline/clock.py",
+    "deals_pipeline/showing.py",
+    "deals_pipeline/config/*",
+    "deals_pipeline/keepa/*",
+    "deals_pipeline/simulator/**/*",
+    "deals_pipeline/token_bucket/__init__.py",
+    "deals_pipeline/token_bucket/model.py",
+    "requirements.lock",
+)
+"""What of the pipeline decides how the others end, who use its client and its simulator alone."""
 HOURS: Final = 7 * 24
 PLANS: Final = (5, 20, 60)
 """Tokens a minute."""
@@ -78,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str], hours: float) -> Iterator[Entry]:
     """Yield entries as they come, those that take longest begun first."""
     began = time.monotonic()
-    kept = Kept(KEPT, code_of(CODE), Entry)
-    parts = kept.parts()
+    ours, rivals = Kept(KEPT, code_of(CODE), Entry), Kept(KEPT, code_of(CODE, sources=RIVALS), Entry)
+    parts = {name: entry for kept in (ours, rivals) for name, entry in kept.parts().items()}
     wanted = [
         (contestant, World(deals, plan, hours))
         for contestant in contestants
@@ -100,7 +112,7 @@ def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str
         for future in as_completed(running):
             entry = entry_of(future.result())
             name = _name(entry.contestant, entry.world)
-            kept.keep(name, entry)
+            (ours if entry.contestant == OURS else rivals).keep(name, entry)
             _say(f"{name}: done after {time.monotonic() - began:.0f} s")
             yield entry
 

@@ -18,7 +18,7 @@ Part = TypeVar("Part")
 PROCESSES: Final = 2
 ROOT: Final = Path(__file__).parents[1]
 SOURCES: Final = ("deals_pipeline/**/*", "deals_pipeline_tests/virtual_pipeline.py", "requirements.lock")
-"""What decides how any of them ends."""
+"""What decides how whatever runs the pipeline ends."""
 SUFFIXES: Final = frozenset({".py", ".sql", ".toml", ".lock"})
 
 
@@ -53,9 +53,9 @@ class Kept(Generic[Part]):
         return found
 
 
-def code_of(places: Iterable[str] = (), root: Path = ROOT) -> str:
+def code_of(places: Iterable[str] = (), root: Path = ROOT, *, sources: Iterable[str] = SOURCES) -> str:
     """Return what is another after a change of the pipeline in a checkout, or of what else these patterns match."""
-    found = {path for place in (*SOURCES, *places) for path in root.glob(place) if path.suffix in SUFFIXES}
+    found = {path for place in (*sources, *places) for path in root.glob(place) if path.suffix in SUFFIXES}
     digest = sha256()
     for path in sorted(found):
         digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())

@@ -15,6 +15,7 @@ from deals_pipeline.config import Mode, Settings
 from deals_pipeline.home import environment
 from deals_pipeline.showing import shown
 from deals_pipeline.state import gather
+from deals_pipeline.state.words import grouped
 from deals_pipeline.token_bucket.ledger import account_of
 from deals_pipeline.token_bucket.ledgers import open_ledger
 from deals_pipeline.token_bucket.model import Lane
@@ -81,9 +82,9 @@ def _report(settings: Settings) -> list[str]:
     again_at = bucket.affordable_at[Lane.RECENT]
     rejected = ", ".join(f"{each.deals} {each.reason}" for each in screening.rejections)
     worth, live, more = screening.worth_buying, *(screening.survivors.get(stage, 0) for stage in ("offers", "page"))
+    found = f"{counts.listed} deals, {counts.backfilled} of them only by the backfill"
     lines = [
-        f"Found   {counts.listed} deals, {counts.backfilled} of them only by the backfill; "
-        f"{counts.histories} with their history, {counts.points:,} points".replace(",", " "),
+        f"Found   {found}; {counts.histories} with their history, {grouped(counts.points)} points",
         f"Tokens  {state.spent_today} spent today ({spent}); {bucket.available} left, "
         f"{bucket.refill_rate} come a minute" + (f", the next at {again_at:%H:%M:%S} UTC" if again_at else ""),
         f"Worth   {worth} deals are worth buying, {live} of them by a live offer; {more} others wait for their history",

@@ -116,8 +116,8 @@ def _today(state: PipelineState) -> Iterator[str]:
 
 def _deals(state: PipelineState) -> Iterator[str]:
     counts, covered = state.counts, state.coverage.numbers["coverage"]
-    only = f"{grouped(counts.backfilled)} only by the backfill"
-    yield f"{grouped(counts.listed)} listed, {grouped(counts.gone)} gone; {only}"
+    only = f"{grouped(counts.backfilled)} of them only by the backfill"
+    yield f"{grouped(counts.listed)} listed, {only}; {grouped(counts.gone)} gone"
     yield (
         f"newest change {_ago(state.newest_deal_at, state.at)}, last sighting {_ago(state.seen_at, state.at)}, "
         f"last full scan {_ago(state.full_scan_at, state.at)}"

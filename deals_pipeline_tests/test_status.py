@@ -40,7 +40,7 @@ Tokens      40 available of 300, 5 come a minute; the deficit is 0, allowed are 
 Today       300 tokens spent since 00:00 UTC: 200 history, 100 head scan
             7 spent by others, 11 of the refill lost at the full bucket, 2 calls answered 429
             4 500 rows came, 15 000 for 1 000 tokens
-Deals       753 listed, 20 gone; 100 only by the backfill
+Deals       753 listed, 100 of them only by the backfill; 20 gone
             newest change 6 min ago, last sighting 5 min ago, last full scan 2 h ago
             coverage 100.0 % of what it listed
             260 products with a history, 1 100 207 points

@@ -47,7 +47,7 @@ def _histories(connection: DuckDBPyConnection, now: datetime, interval: timedelt
 def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:
     """Return the products whose offers, or of whose chosen offer the seller is to be bought: the latter go first."""
     sellers = (each.product for each in pending_sellers(connection, now, PRODUCTS_SEEN_MAX))
-    offers = (each.product for each in pending_offers(connection, now, interval, PRODUCTS_SEEN_MAX).survivors)
+    offers = (each.product for each in pending_offers(connection, now, interval, PRODUCTS_SEEN_MAX).deals)
     return tuple(dict.fromkeys((*sellers, *offers)))
 
 

@@ -30,7 +30,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Survivor:
+class PromisingDeal:
     """A product whose live offers are worth buying; `used_since` is since when its used price is what it is."""
 
     product: Product
@@ -39,9 +39,9 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class PendingOffers:
-    """The survivors to ask for next, best first, and how many there are in all."""
+    """The deals whose offers to ask for next, best first, and how many there are in all."""
 
-    survivors: tuple[Survivor, ...]
+    deals: tuple[PromisingDeal, ...]
     count: int
 
 
@@ -67,13 +67,16 @@ class OffersCoverage:
 
 
 def pending_offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta, limit: int) -> PendingOffers:
-    """Return the survivors without offers, or whose price moved since, or whose offers are `interval` old or more."""
+    """Return the deals without offers, or whose price moved since, or whose offers are `interval` old or more.
+
+    What was refused, failed or rejected is among them from its next try on.
+    """
     values = {"now": now, "offers_minutes": interval // timedelta(minutes=1), "limit": limit}
     rows = connection.execute(statement("pending_offers"), values).fetchall()
-    survivors = tuple(
-        Survivor(_product(domain, asin, asked_at), used_since) for domain, asin, asked_at, used_since, _ in rows
+    deals = tuple(
+        PromisingDeal(_product(domain, asin, asked_at), used_since) for domain, asin, asked_at, used_since, _ in rows
     )
-    return PendingOffers(survivors, rows[0][-1] if rows else 0)
+    return PendingOffers(deals, rows[0][-1] if rows else 0)
 
 
 def pending_sellers(connection: DuckDBPyConnection, now: datetime, limit: int) -> tuple[PendingSeller, ...]:
@@ -112,7 +115,7 @@ def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
             limit = len(products) + ASINS_PER_REQUEST_WITH_OFFERS_MAX
             with buyer.warehouse.connect() as connection:
                 found = pending_offers(connection, now, interval, limit)
-            pending = [each for each in found.survivors if each.product not in products]
+            pending = [each for each in found.deals if each.product not in products]
             if not pending:
                 return buyer.outcome(
                     StoppedBy.COMPLETE, f"{len(products)} products were asked for, no other is pending"
@@ -125,7 +128,7 @@ def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
         return buyer.stopped(stopped)
 
 
-def _buy_batch(buyer: Buyer, batch: Sequence[Survivor], done: int, total: int) -> None:
+def _buy_batch(buyer: Buyer, batch: Sequence[PromisingDeal], done: int, total: int) -> None:
     request = ProductRequest(
         domain=batch[0].product.domain,
         asins=tuple(each.product.asin for each in batch),

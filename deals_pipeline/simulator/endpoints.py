@@ -174,7 +174,7 @@ def _product(
         succeeded = facts.refresh_succeeds or offers_are_known(request, facts)
         live_only = request.only_live_offers and succeeded
         crawled_at = now if "offers" in crawled else now - facts.offers_age
-        offers, live_order = market.offers(index, now, crawled_at, live_only=live_only)
+        offers, live_order = market.offers(index, crawled_at, live_only=live_only)
         live_order = live_order[: request.offers]
         if live_only:  # none beyond those that were asked for
             offers, live_order = [offers[position] for position in live_order], list(range(len(live_order)))

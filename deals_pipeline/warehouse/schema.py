@@ -1,7 +1,7 @@
 """The schema: numbered migrations, a file for each table or view, whose comments become the catalogue's own."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -70,13 +70,13 @@ def migrate(connection: DuckDBPyConnection, steps: tuple[Migration, ...] | None 
     """Bring the schema up to date and prove that the warehouse can be written, before a token is spent (F44).
 
     A table or view that is not there any more is made again, and what it held of answers is loaded anew (F21), unless
-    `steps` lead to another version than this program's.
+    `steps` lead to another version than this program's. Views and macros are those of this version of the code.
     Raises `WarehouseError` for a newer schema, another program's database, or one that cannot be written.
     """
     known = migrations() if steps is None else steps
     there = {name for name, *_ in connection.execute(statement("relations")).fetchall()}
     recorded = _recorded(connection, there)
-    version = max(recorded or {step.version for step in known if step.relation in there}, default=0)
+    version = max(recorded or (step.version for step in known if step.relation in there), default=0)
     if version > len(known):
         raise WarehouseError(
             f"the warehouse has schema version {version}, this program knows versions up to {len(known)}: install the "
@@ -85,8 +85,12 @@ def migrate(connection: DuckDBPyConnection, steps: tuple[Migration, ...] | None 
     try:
         there -= set(_drop_emptied(connection, known, there))
         for step in known:
-            is_there = step.version <= version and (step.relation in there or step.kind == "MACRO")
-            if not is_there or step.version not in recorded:
+            is_recorded = recorded.get(step.version) == (step.name, __version__)
+            if step.kind == "TABLE":
+                is_there = step.version <= version and step.relation in there
+            else:
+                is_there = is_recorded and (step.relation in there or step.kind == "MACRO")
+            if not is_there or not is_recorded:
                 _apply(connection, step, is_there=is_there)
         connection.execute(statement("write_probe"), {"code_version": __version__})
         connection.execute(statement("remove_probe"))
@@ -105,18 +109,21 @@ def _drop_emptied(connection: DuckDBPyConnection, known: tuple[Migration, ...], 
             yield step.relation
 
 
-def _recorded(connection: DuckDBPyConnection, there: set[str]) -> set[int]:
-    """Return the versions that the warehouse went through, none where nobody knows any more."""
+def _recorded(connection: DuckDBPyConnection, there: set[str]) -> Mapping[int, tuple[str, str]]:
+    """Return the file and the code of each version that the warehouse went through, none where nobody knows."""
     if "migration" in there:
-        return {version for (version,) in connection.execute(statement("recorded_versions")).fetchall()}
+        rows = connection.execute(statement("recorded_versions")).fetchall()
+        return {version: (name, code_version) for version, name, code_version in rows}
     if there and "write_probe" not in there:
         raise WarehouseError(f"the file is the database of another program, with table {min(there)}: name another file")
-    return set()
+    return {}
 
 
 def _apply(connection: DuckDBPyConnection, step: Migration, *, is_there: bool) -> None:
     with transaction(connection):
         if not is_there:
+            if step.kind != "TABLE":
+                connection.execute(f"DROP {step.kind} IF EXISTS {step.relation}")
             connection.execute(step.sql)
             for comment in step.comments():
                 connection.execute(comment)

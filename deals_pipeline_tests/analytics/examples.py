@@ -93,9 +93,22 @@ def offer(offer_id: int = 1, **fields: object) -> LiveOffer:
     return LiveOffer(offer_id=offer_id, **values | fields)  # type: ignore[arg-type]
 
 
-def offered(*live: LiveOffer, to: Known | None = None, days_ago: float = 1, is_live: bool = True) -> Known:
-    """Return a deal whose offers were bought."""
-    offers = Offers(observed_at=ago(days_ago), is_live=is_live, live=live)
+def offered(
+    *live: LiveOffer,
+    to: Known | None = None,
+    days_ago: float = 1,
+    crawled_days_ago: float | None = None,
+    first_days_ago: float | None = None,
+    is_live: bool = True,
+) -> Known:
+    """Return a deal whose offers were bought, crawled at that moment and for the first time if not told."""
+    offers = Offers(
+        observed_at=ago(days_ago),
+        crawled_at=ago(days_ago if crawled_days_ago is None else crawled_days_ago),
+        first_observed=ago(days_ago if first_days_ago is None else first_days_ago),
+        is_live=is_live,
+        live=live,
+    )
     return replace(to or deal(sold_at(5000, 5000)), offers=offers)
 
 

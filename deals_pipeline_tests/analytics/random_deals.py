@@ -67,6 +67,7 @@ def _page(random: Random, price: int) -> DealPage:
     ]
     return DealPage(
         observed_at=observed_at,
+        is_seen_lately=random.random() < 0.97,
         used_cents=_often(random, price),
         used_since=random.choice((None, NOW - 10 * DAY, NOW - 10 * DAY, NOW - 10 * HOUR, NOW - HOUR)),
         used_averages=(None,) * 4 if random.random() < 0.08 else tuple(averages),
@@ -161,7 +162,13 @@ def _offers(random: Random, page: DealPage, number: int) -> Offers:
     observed_at = random.choice((since, since + MINUTE, since - MINUTE, NOW))
     is_live = random.random() < 0.85
     live = tuple(_offer(random, page, number, offer_id) for offer_id in range(random.choice((0, 1, 2, 5))))
-    return Offers(observed_at=observed_at, is_live=is_live, live=live if is_live else ())
+    return Offers(
+        observed_at=observed_at,
+        crawled_at=observed_at - random.choice((0, 0, 1, 60)) * MINUTE if is_live and live else observed_at,
+        first_observed=observed_at - random.choice((0, 0.5, 1, 3, 40)) * DAY,
+        is_live=is_live,
+        live=live if is_live else (),
+    )
 
 
 def _offer(random: Random, page: DealPage, number: int, offer_id: int) -> LiveOffer:

@@ -43,6 +43,8 @@ class DealPage:
     """What the newest deal page said of the used price."""
 
     observed_at: datetime
+    is_seen_lately: bool = True
+    """Within the week before the newest sighting of any deal."""
     used_cents: int | None = None
     used_since: datetime | None = None
     used_averages: tuple[int | None, ...] = ()
@@ -90,6 +92,10 @@ class Offers:
     """The newest answer that told live offers, or failed to."""
 
     observed_at: datetime
+    crawled_at: datetime
+    """When Keepa's crawler saw them, or the answer's time where it saw none."""
+    first_observed: datetime
+    """When the oldest answer came."""
     is_live: bool = True
     live: tuple[LiveOffer, ...] = ()
 
@@ -195,6 +201,8 @@ class DealMetrics:
     screened_stage: Stage
     screened_reason: str | None
     screened_inputs_at: datetime
+    screened_next_try_at: datetime | None
+    """`None` where the plan of refreshes or the settings decide."""
     history_observed_at: datetime | None
 
 
@@ -371,7 +379,7 @@ def deal_metrics(known: Known, sales: ProductSales | None, marketplace: Marketpl
     """Return all metrics of a deal, and how it is screened; without a product there are no sales."""
     page, product = known.page, known.product
     stats = product.stats if product else None
-    offer = _cheapest_offer(known.offers)
+    offer = _cheapest_offer(known)
     price_now, price_source, price_observed_at = _price_now(known, offer)
     averages = [average for average in page.used_averages if valid(average) is not None]
     highest_average = max((average for average in averages if average is not None), default=None)
@@ -398,7 +406,7 @@ def deal_metrics(known: Known, sales: ProductSales | None, marketplace: Marketpl
     profit = margin = roi = expected_profit = minimum_list_price = None
     if estimate is not None and all_in_cost is not None and amazon_fees is not None:
         profit = estimate - all_in_cost - amazon_fees
-        margin, roi = profit / estimate, profit / all_in_cost
+        margin, roi = profit / estimate if estimate else None, profit / all_in_cost
         if sales is not None and sales.offer_drops:
             expected_profit = half_away(profit * Fraction(sales.sales, sales.offer_drops))
     share_kept = 1 - Fraction(marketplace.markup_percent) / 100 - referral
@@ -409,8 +417,7 @@ def deal_metrics(known: Known, sales: ProductSales | None, marketplace: Marketpl
     below = None
     if average is not None and price_now is not None:
         below = max(0.0, (average - price_now) / average * 100)
-    page_reason = page_rejection(price_now, highest_average, page.sales_rank_drops_365_days)
-    screened = _screened(known, page_reason, sales, source, price_source, profit, offer)
+    screened = _screened(known, highest_average, sales, source, price_now, profit, offer)
     return DealMetrics(
         price_now=price_now,
         price_source=price_source,
@@ -455,13 +462,15 @@ def deal_metrics(known: Known, sales: ProductSales | None, marketplace: Marketpl
         screened_stage=screened.stage,
         screened_reason=screened.reason,
         screened_inputs_at=screened.inputs_at,
+        screened_next_try_at=_next_try(known, screened),
         history_observed_at=sales.observed_at if sales else None,
     )
 
 
-def _cheapest_offer(offers: Offers | None) -> LiveOffer | None:
-    """Return the eligible live offer that is cheapest, shipping included."""
-    if offers is None or not offers.is_live:
+def _cheapest_offer(known: Known) -> LiveOffer | None:
+    """Return the eligible live offer that is cheapest, shipping included, if the price did not move since."""
+    offers = known.offers
+    if offers is None or not offers.is_live or not _still_holds(known.page, offers.crawled_at):
         return None
     eligible = [
         offer
@@ -491,8 +500,8 @@ def _still_holds(page: DealPage, told_at: datetime) -> bool:
 def _price_now(known: Known, offer: LiveOffer | None) -> tuple[int | None, PriceSource | None, datetime | None]:
     """Return the newest price that is known, its source, and when it was told."""
     page, product, offers = known.page, known.product, known.offers
-    if offer is not None and offers is not None and _still_holds(page, offers.observed_at):
-        return _landed(offer), "offer", offers.observed_at
+    if offer is not None and offers is not None:
+        return _landed(offer), "offer", offers.crawled_at
     if product is not None and product.stats is not None and _still_holds(page, product.observed_at):
         price = valid(product.stats.current.get(PriceType.USED))
         if price is not None:
@@ -554,9 +563,11 @@ class Screened:
     reason: str | None = None
 
 
-def page_rejection(price: int | None, highest_average: int | None, rank_drops: int | None) -> str | None:
-    """Return the first condition of the deal page that fails."""
+def page_rejection(page: DealPage, price: int | None, highest_average: int | None) -> str | None:
+    """Return the first condition of the deal page that fails at a price."""
+    rank_drops = page.sales_rank_drops_365_days
     conditions = {
+        "not seen for a week": page.is_seen_lately,
         "no used price": price is not None,
         "no average": highest_average is not None,
         "not below its averages": (price or 0) < (highest_average or 0),
@@ -569,25 +580,40 @@ def page_rejection(price: int | None, highest_average: int | None, rank_drops: i
 
 def _screened(
     known: Known,
-    page_reason: str | None,
+    highest_average: int | None,
     sales: ProductSales | None,
     list_price_source: str | None,
-    price_source: PriceSource | None,
+    price_now: int | None,
     profit: int | None,
     offer: LiveOffer | None,
 ) -> Screened:
     """Return the first stage that rejects, else the last that is known."""
-    is_loss = profit is not None and profit <= 0
-    stages = [Screened(stage="page", inputs_at=known.page.observed_at, reason=page_reason)]
+    page = known.page
+    loss = "no profit" if profit is not None and profit <= 0 else None
+    listed = (
+        price_now if offer is None or sales is None else min(_landed(offer), valid(page.used_cents) or _landed(offer))
+    )
+    reason = page_rejection(page, listed, highest_average)
+    stages = [Screened(stage="page", inputs_at=page.observed_at, reason=reason)]
     if sales is not None:
         reasons = {"none": "no sale inferred", "implausible": "implausible"}
-        loss = "no profit" if is_loss and price_source == "listing" else None
-        reason = reasons.get(list_price_source or "", loss)
+        reason = reasons.get(list_price_source or "", loss if offer is None else None)
         stages.append(Screened(stage="history", inputs_at=sales.observed_at, reason=reason))
-    if sales and known.offers and known.offers.is_live and _still_holds(known.page, known.offers.observed_at):
-        reason = "no live offer" if offer is None else "no profit" if is_loss else None
+    if sales and known.offers and known.offers.is_live and _still_holds(page, known.offers.crawled_at):
+        reason = "no live offer" if offer is None else page_rejection(page, _landed(offer), highest_average) or loss
         stages.append(Screened(stage="offers", inputs_at=known.offers.observed_at, reason=reason))
     return next((stage for stage in stages if stage.reason is not None), stages[-1])
+
+
+def _next_try(known: Known, screened: Screened) -> datetime | None:
+    """Return when a rejected deal is worth other offers: after as long as these were bought at its price."""
+    if screened.reason is None or screened.stage == "history":
+        return None
+    if screened.stage == "page" or known.offers is None:
+        return screened.inputs_at
+    told_at, since = known.offers.observed_at, known.offers.first_observed
+    bought_for = told_at - max(since, known.page.used_since or since)
+    return told_at + min(max(bought_for, timedelta(days=1)), timedelta(days=32))
 
 
 # Arithmetic.

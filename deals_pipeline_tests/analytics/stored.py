@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from duckdb import DuckDBPyConnection
@@ -32,6 +33,8 @@ ORIGIN: Row = {"landed_file": "file", "code_version": "0"}
 
 USED_HISTORIES = "price_history WHERE price_type IN (2, 3, 12)"
 WINDOWS = ("day", "week", "month", "quarter")
+LATELY = timedelta(days=7)
+FOREVER = datetime.max.replace(tzinfo=timezone.utc)
 
 Part = TypeVar("Part", DealMetrics, DealPage, LiveOffer, OfferDrop, Offers, Product, ProductSales, Seller)
 
@@ -85,6 +88,8 @@ def known(connection: DuckDBPyConnection) -> dict[str, Known]:
     histories = {(row["asin"], row["price_type"]): row for row in _dicts(connection, USED_HISTORIES)}
     snapshots = {row["asin"]: row for row in _dicts(connection, "offer_snapshot")}
     offers = list(_dicts(connection, "live_offer"))
+    deals = list(_dicts(connection, "deal"))
+    newest_sighting = max((row["last_seen"] for row in deals), default=None)
     sellers = {row["seller_id"]: _chosen(Seller, row) for row in _dicts(connection, "seller")}
 
     def history(asin: str, kind: PriceType) -> History:
@@ -113,19 +118,24 @@ def known(connection: DuckDBPyConnection) -> dict[str, Known]:
             page=_chosen(
                 DealPage,
                 row,
+                is_seen_lately=newest_sighting - row["last_seen"] <= LATELY,
                 used_averages=tuple(row[f"used_average_{window}_cents"] for window in WINDOWS),
             ),
             product=product(row["asin"]),
             offers=_chosen(
                 Offers,
                 snapshots[row["asin"]],
+                crawled_at=min(
+                    snapshots[row["asin"]]["observed_at"],
+                    max((offer["last_seen"] for offer in offers if offer["asin"] == row["asin"]), default=FOREVER),
+                ),
                 live=tuple(_chosen(LiveOffer, offer) for offer in offers if offer["asin"] == row["asin"]),
             )
             if row["asin"] in snapshots
             else None,
             sellers=sellers,
         )
-        for row in _dicts(connection, "deal")
+        for row in deals
     }
 
 
@@ -149,6 +159,7 @@ def _rows(connection: DuckDBPyConnection, table: str, kind: type[Part], order: s
 
 def _deal_row(page: DealPage) -> Row:
     current: Values = {PriceType.USED: page.used_cents}
+    seen_at = page.observed_at if page.is_seen_lately else page.observed_at - LATELY - timedelta(days=1)
     averages = dict(zip(WINDOWS, page.used_averages, strict=False))
     return {
         "root_category": 283_155,
@@ -162,8 +173,8 @@ def _deal_row(page: DealPage) -> Row:
         "back_in_stock": [False] * PRICE_TYPES,
         "sales_rank_drops_365_days": page.sales_rank_drops_365_days,
         "observed_at": page.observed_at,
-        "first_seen": page.observed_at,
-        "last_seen": page.observed_at,
+        "first_seen": seen_at,
+        "last_seen": seen_at,
     }
 
 
@@ -206,7 +217,7 @@ def _history_rows(product: Product) -> Iterator[Row]:
 
 
 def _snapshot_row(offers: Offers) -> Row:
-    times = {"observed_at": offers.observed_at, "first_observed": offers.observed_at}
+    times = {"observed_at": offers.observed_at, "first_observed": offers.first_observed}
     return times | {"is_live": offers.is_live, "offers": len(offers.live)}
 
 
@@ -223,7 +234,7 @@ def _offer_rows(offers: Offers) -> Iterator[Row]:
             "is_amazon": False,
             "is_shippable": True,
             "is_warehouse_deal": False,
-            "last_seen": offers.observed_at,
+            "last_seen": offers.crawled_at,
             "observed_at": offers.observed_at,
         }
 

@@ -26,6 +26,7 @@ from deals_pipeline_tests.warehouse.answers import scanned
 
 REASONS = {
     None,
+    "not seen for a week",
     "no used price",
     "no average",
     "not below its averages",
@@ -40,6 +41,7 @@ REASONS = {
 ALWAYS_KNOWN = {
     "dropped_at", "used_offers_before", "used_offers_after", "sane_prices", "observed_at", "list_price_source",
     "offer_drops", "sales", "sales_365_days", "screened", "screened_stage", "screened_inputs_at",
+    "screened_next_try_at",
 }  # fmt: skip
 """What has a value in every row of the first table that has it."""
 
@@ -80,6 +82,8 @@ Table = OfferDrop | ProductSales | DealMetrics
 def _differences(found: Table, expected: Table) -> Iterator[str]:
     for each in fields(expected):
         mine, theirs = getattr(found, each.name), getattr(expected, each.name)
+        if each.name == "screened_next_try_at" and theirs is None:
+            continue
         if isinstance(mine, float) and isinstance(theirs, float):
             if not isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-9):
                 yield f"{each.name} is {mine}, expected {theirs}"
@@ -129,12 +133,18 @@ def test_every_branch_occurs_among_them(deals: dict[str, Known], by_sql: dict[st
     assert {(each.price_trend, each.offer_trend) for each in metrics} >= {(-1, 1), (0, 0), (1, -1)}
     priced = [[drop.is_sane for drop in each.drops if drop.sale_price is not None] for each in by_sql.values()]
     assert {len(sane) for sane in priced if not all(sane)} > {3, 4}
-    moved = [
-        deal.page.used_since > deal.offers.observed_at
-        for asin, deal in deals.items()
-        if deal.offers and deal.page.used_since and by_sql[asin].metrics.offer_id is not None
+    moved = {
+        (deal.page.used_since > deal.offers.crawled_at, deal.page.used_since > deal.offers.observed_at)
+        for deal in deals.values()
+        if deal.offers and deal.offers.live and deal.page.used_since
+    }
+    assert moved == {(False, False), (True, False), (True, True)}
+    next_try = [
+        each.screened_next_try_at - each.screened_inputs_at
+        for each in metrics
+        if (each.screened, each.screened_stage) == ("rejected", "offers") and each.screened_next_try_at
     ]
-    assert set(moved) == {True, False}
+    assert {timedelta(days=1), timedelta(days=3), timedelta(days=32)} <= set(next_try)
 
 
 def test_simulated_products_have_the_metrics_of_the_reference(warehouse: DuckDBPyConnection, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -498,13 +499,24 @@ PRICES: Examples = {
         metrics={
             "price_now": 2000,
             "price_source": "listing",
-            "offer_id": 1,
-            "offer_price": 1500,
+            "offer_id": None,
+            "seller_id": None,
+            "offer_price": None,
+            "seller_trust": None,
+            "offers_observed_at": ago(1),
             "screened_stage": "history",
         },
     ),
     "the price moved when the offer was fetched": Example(
         known=offered(offer(), to=deal(SOLD_AT_50, used_since=ago(1))), metrics={"price_source": "offer"}
+    ),
+    "the price moved between Keepa's crawl of the offers and its answer": Example(
+        known=offered(offer(), to=deal(SOLD_AT_50, used_since=ago(1.5)), crawled_days_ago=2),
+        metrics={"price_now": 2000, "price_source": "listing", "offer_id": None, "screened_stage": "history"},
+    ),
+    "the price moved when Keepa's crawler saw the offers": Example(
+        known=offered(offer(), to=deal(SOLD_AT_50, used_since=ago(2)), crawled_days_ago=2),
+        metrics={"price_source": "offer", "price_observed_at": ago(2), "offers_observed_at": ago(1)},
     ),
     "nobody knows when the price moved": Example(
         known=offered(offer(), to=deal(SOLD_AT_50, used_since=None)), metrics={"price_source": "offer"}
@@ -619,7 +631,38 @@ SCREENING: Examples = {
         ),
         metrics={"screened_stage": "offers", "screened_reason": "no profit", "screened_inputs_at": ago(1)},
     ),
-    "no offer left": Example(known=offered(), metrics={"screened_stage": "offers", "screened_reason": "no live offer"}),
+    "no offer left": Example(
+        known=offered(),
+        metrics={
+            "screened_stage": "offers",
+            "screened_reason": "no live offer",
+            "screened_next_try_at": ago(1) + timedelta(days=1),
+        },
+    ),
+    "no offer left for five days": Example(
+        known=offered(to=deal(SOLD_AT_50, used_since=ago(30)), days_ago=1, first_days_ago=6),
+        metrics={"screened_next_try_at": ago(1) + timedelta(days=5)},
+    ),
+    "no offer left of a price that is three days old": Example(
+        known=offered(to=deal(SOLD_AT_50, used_since=ago(4)), days_ago=1, first_days_ago=6),
+        metrics={"screened_next_try_at": ago(1) + timedelta(days=3)},
+    ),
+    "no offer left for years": Example(
+        known=offered(to=deal(SOLD_AT_50, used_since=None), days_ago=1, first_days_ago=400),
+        metrics={"screened_next_try_at": ago(1) + timedelta(days=32)},
+    ),
+    "an offer whose shipping makes it dear": Example(
+        known=offered(offer(price=2000, shipping=900), to=deal(SOLD_AT_50, used_cents=2000)),
+        metrics={"price_now": 2900, "screened_stage": "offers", "screened_reason": "gross ROI below 20 %"},
+    ),
+    "an offer that is dear, of a price that is too": Example(
+        known=offered(offer(price=2900, shipping=0), to=deal(SOLD_AT_50, used_cents=2900)),
+        metrics={"price_now": 2900, "screened_stage": "page", "screened_reason": "gross ROI below 20 %"},
+    ),
+    "what no page has shown for a week": Example(
+        known=offered(offer(), to=deal(SOLD_AT_50, is_seen_lately=False)),
+        metrics={"screened_stage": "page", "screened_reason": "not seen for a week"},
+    ),
     "no profit is found before no offer": Example(
         known=offered(to=deal(sold_at(2000))), metrics={"screened_stage": "history", "screened_reason": "no profit"}
     ),

@@ -6,8 +6,8 @@ from typing import Any
 from deals_pipeline_tests.dagster_world import DagsterWorld
 
 Make = Callable[..., DagsterWorld]
-FRESH = "SELECT asin FROM survivor WHERE offers_hold_from IS NOT NULL"
-BEST_FIRST = "SELECT asin FROM survivor ORDER BY expected_profit DESC NULLS LAST, asin"
+FRESH = "SELECT asin FROM promising_deal WHERE survives AND offers_hold_from IS NOT NULL"
+BEST_FIRST = "SELECT asin FROM promising_deal WHERE survives ORDER BY expected_profit DESC NULLS LAST, asin"
 
 
 def buy(world: DagsterWorld, **config: object) -> dict[str, Any]:

@@ -13,14 +13,16 @@ def screen(
     *,
     screened: str = "survives",
     stage: str = "history",
+    next_try_at: datetime | None = None,
 ) -> None:
     """Screen the deals of the United States with these ASINs; `profits` are their expected profits in cents."""
     for asin, profit in profits.items():
         connection.execute(
             "INSERT OR REPLACE INTO deal_metrics BY NAME SELECT 1 AS domain_id, $asin AS asin, $profit AS "
             "expected_profit, $screened AS screened, $stage AS screened_stage, $at::TIMESTAMPTZ AS screened_inputs_at, "
-            "$at::TIMESTAMPTZ AS screened_next_try_at, 'test' AS code_version",
-            {"asin": asin, "profit": profit, "screened": screened, "stage": stage, "at": at},
+            "$next_try_at::TIMESTAMPTZ AS screened_next_try_at, 'test' AS code_version",
+            {"asin": asin, "profit": profit, "screened": screened, "stage": stage, "at": at}
+            | {"next_try_at": next_try_at or at},
         )
 
 

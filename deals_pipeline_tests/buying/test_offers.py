@@ -30,7 +30,7 @@ from deals_pipeline.config.sections import Shares
 from deals_pipeline.keepa.replies import Page, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest, WireRequest
 from deals_pipeline.keepa.selection import DealSelection
-from deals_pipeline.keepa.time import to_unix_ms
+from deals_pipeline.keepa.time import to_keepa_minutes, to_unix_ms
 from deals_pipeline.landing import Landing, landed_files, read
 from deals_pipeline.simulator import endpoints
 from deals_pipeline.simulator.market.sellers import Sellers
@@ -114,7 +114,7 @@ class Shop:
             assert isinstance(told, TokenStatus)
             hold.settle(TokenStatus(replace(told.tokens, tokens_consumed=tokens)))
 
-    def screen(self, asins: Sequence[str], **screening: str) -> None:
+    def screen(self, asins: Sequence[str], **screening: Any) -> None:  # noqa: ANN401 - for `screen`
         """Screen deals, the first the most profitable."""
         with self.connect() as connection:
             profits = {each: 10_000 - rank for rank, each in enumerate(asins)}
@@ -123,6 +123,11 @@ class Shop:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
             return connection.execute(query).fetchall()
+
+    def holding(self) -> list[str]:
+        """Return the ASINs of which the live offers hold."""
+        found = self.rows("SELECT asin FROM promising_deal WHERE offers_hold_from IS NOT NULL ORDER BY asin")
+        return [asin for (asin,) in found]
 
     @property
     def spent(self) -> int:
@@ -209,10 +214,11 @@ def test_a_crawl_that_is_fresh_enough_costs_five(shop: MakeShop, monkeypatch: py
     here.buy()
     with here.connect() as connection:
         connection.execute("UPDATE offer_snapshot SET observed_at = observed_at - INTERVAL 4 HOURS")
+        connection.execute("UPDATE live_offer SET last_seen = last_seen - INTERVAL 4 HOURS")
         move_used_price(connection, here.clock.now() - timedelta(hours=3), here.asins[:10])
     before = here.spent
     outcome = here.buy()
-    assert here.spent - before == outcome.tally.tokens_spent == 5 * 10
+    assert here.spent - before == outcome.tally.tokens_spent == 5 * 10 + outcome.tally.sellers
     (*_, last) = (request for request in here.asked if isinstance(request, ProductRequest))
     assert last.update == 3
     assert set(here.asins_asked) == set(here.asins[:10])
@@ -223,11 +229,13 @@ def test_nothing_is_bought_again_before_the_price_moves_or_a_day_is_over(shop: M
     here = shop()
     here.screen(here.asins[:6])
     here.buy()
-    live = [each for (each,) in here.rows("SELECT asin FROM offer_snapshot WHERE is_live ORDER BY asin")]
+    assert here.buy().tally.requests == 0
+    live = here.holding()
     assert len(live) >= 5
-    for wait in (timedelta(0), timedelta(hours=23)):
-        here.clock.sleep(wait.total_seconds())
-        assert here.buy().tally.requests == 0
+    here.service.pass_time(hours=23)
+    asked = len(here.asins_asked)
+    here.buy()
+    assert set(live).isdisjoint(here.asins_asked[asked:])
     with here.connect() as connection:
         move_used_price(connection, here.clock.now() - timedelta(minutes=10), live[:1])
     asked = len(here.asins_asked)
@@ -244,7 +252,9 @@ def test_the_sellers_of_the_chosen_offers_are_bought_once_and_again_after_a_week
     here = shop()
     here.screen(here.asins[:20])
     here.buy()
-    chosen = {seller for (seller,) in here.rows("SELECT seller_id FROM chosen_offer")}
+    chosen = {
+        seller for asin, seller in here.rows("SELECT asin, seller_id FROM chosen_offer") if asin in here.holding()
+    }
     assert len(here.sellers_asked) == len(set(here.sellers_asked))
     assert set(here.sellers_asked) == chosen == {each for (each,) in here.rows("SELECT seller_id FROM seller")}
     ((all_of_them,),) = here.rows("SELECT count(DISTINCT seller_id) FROM live_offer")
@@ -287,9 +297,11 @@ def test_a_unit_that_stops_for_tokens_has_saved_what_it_bought(shop: MakeShop) -
     assert stored == outcome.tally.rows_seen >= 2
     assert sellers == outcome.tally.sellers > 0
     assert here.service.balance() >= 0
+    holding, asked = here.holding(), len(here.asins_asked)
     here.service.pass_time(hours=1)
     here.buy()
-    assert here.asins_asked == here.asins[: len(here.asins_asked)], "none twice, best first"
+    assert set(holding).isdisjoint(here.asins_asked[asked:])
+    assert list(dict.fromkeys(here.asins_asked)) == here.asins[: len(set(here.asins_asked))], "best first"
 
 
 def test_a_unit_spends_no_more_than_it_is_given_and_has_enough_for_its_sellers(shop: MakeShop) -> None:
@@ -423,16 +435,16 @@ def listed(warehouse: DuckDBPyConnection) -> DuckDBPyConnection:
 
 
 def pending(connection: DuckDBPyConnection, at: datetime) -> list[str]:
-    return [each.product.asin for each in pending_offers(connection, at, DAY, 100).survivors]
+    return [each.product.asin for each in pending_offers(connection, at, DAY, 100).deals]
 
 
 def test_pending_are_the_survivors_the_largest_expected_profit_first(listed: DuckDBPyConnection) -> None:
     """F40."""
     assert pending(listed, hours(0)) == [asin(2), asin(3), asin(0), asin(1)]
     found = pending_offers(listed, hours(0), DAY, 1)
-    assert (len(found.survivors), found.count) == (1, 4)
-    assert found.survivors[0].product.asked_at is None
-    assert found.survivors[0].used_since == hours(-1.5)
+    assert (len(found.deals), found.count) == (1, 4)
+    assert found.deals[0].product.asked_at is None
+    assert found.deals[0].used_since == hours(-1.5)
 
 
 def test_fresh_offers_are_not_pending_until_they_are_old(listed: DuckDBPyConnection) -> None:
@@ -450,6 +462,31 @@ def test_offers_from_before_the_last_move_of_the_used_price_are_pending(listed: 
     move_used_price(listed, hours(0), [asin(0)])
     move_used_price(listed, hours(0.1), [asin(2)])
     assert pending(listed, hours(1)) == [asin(2), asin(3), asin(1)]
+
+
+def test_offers_that_keepa_saw_before_the_used_price_moved_are_asked_for_again_an_hour_later(
+    listed: DuckDBPyConnection,
+) -> None:
+    """F27, F58: by then no crawl from before the move is young enough for the request."""
+    load(listed, some_offers({0: [an_offer(1, lastSeen=to_keepa_minutes(hours(-1.6)))]}))
+    load(listed, some_offers({2: [an_offer(1, lastSeen=to_keepa_minutes(hours(-1.5)))]}))
+    assert pending(listed, hours(0.9)) == [asin(3), asin(1)]
+    assert pending(listed, hours(1)) == [asin(3), asin(0), asin(1)]
+    assert offers_coverage(listed, hours(1), DAY).fresh == 1
+
+
+def test_what_its_offers_rejected_is_asked_for_again_when_its_metrics_say_so_and_last(
+    listed: DuckDBPyConnection,
+) -> None:
+    """F40, F41: a copy that can be bought may come without a move of the lowest price."""
+    load(listed, some_offers({2: [], 3: []}))
+    screen(listed, {asin(2): 300}, hours(0), screened="rejected", stage="offers", next_try_at=hours(48))
+    assert pending(listed, hours(47)) == [asin(3), asin(0), asin(1)]
+    assert pending(listed, hours(48)) == [asin(3), asin(0), asin(1), asin(2)]
+    load(listed, some_offers({2: []}, at=hours(48)))
+    assert asin(2) not in pending(listed, hours(71)), "nor before its metrics know of the new answer"
+    coverage = offers_coverage(listed, hours(1), DAY)
+    assert (coverage.survivors, coverage.fresh) == (3, 1)
 
 
 def test_a_history_does_not_make_offers_fresh(listed: DuckDBPyConnection) -> None:

@@ -35,7 +35,7 @@ def test_the_demo_says_what_it_found_and_leaves_what_it_says(tmp_path: Path) -> 
     """Section 1, as it stands."""
     assert "make demo" in COMMANDS
     said = shell("make demo", newcomer(tmp_path))
-    found = re.search(r"Found +(\d+) deals +(\d+) of them only by the backfill; +(\d+) with their history", said)
+    found = re.search(r"Found +(\d+) deals, (\d+) of them only by the backfill; (\d+) with their history", said)
     assert found, said
     deals, backfilled, histories = map(int, found.groups())
     home = tmp_path / "simulated"

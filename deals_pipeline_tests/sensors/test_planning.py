@@ -81,7 +81,9 @@ def test_it_asks_for_live_offers_of_what_survives_screening(make: Make) -> None:
         assert 0 < told["tokens_spent"] <= told["tokens_estimated"] <= tokens_max
         assert len(keys) < 5
     assert len(keys) == len(set(keys)) > 0
-    left = world.rows("SELECT count(*) FROM survivor WHERE offers_hold_from IS NULL AND retry_at IS NULL")
+    left = world.rows(
+        "SELECT count(*) FROM promising_deal WHERE survives AND offers_hold_from IS NULL AND retry_at IS NULL"
+    )
     assert left == [(0,)]
     assert world.rows("SELECT count(*) FROM seller")[0][0] > 0
 

@@ -26,7 +26,7 @@ now = datetime(2026, 5, 1, 15, 13, 56, tzinfo=timezone.utc)
 indices = market.matching(DealSelection(), now)[:20].tolist()
 world = [market.deals(indices, now), [market.history(i, now, with_offers=True) for i in indices[:5]],
          [market.product_head(i, now) for i in indices], [market.stats(i, now, 90) for i in indices[:5]],
-         [market.offers(i, now, now, live_only=False) for i in indices]]
+         [market.offers(i, now, live_only=False) for i in indices]]
 print(hashlib.sha256(json.dumps(world, sort_keys=True).encode()).hexdigest())
 """
 
@@ -229,7 +229,7 @@ def test_the_listed_share_is_what_was_asked_for() -> None:
 
 
 def test_sellers_are_found_by_the_ids_of_offers_and_grow_older(market: Market) -> None:
-    offers = [offer for index in range(60) for offer in market.offers(index, NOW, NOW, live_only=False)[0]]
+    offers = [offer for index in range(60) for offer in market.offers(index, NOW, live_only=False)[0]]
     for seller_id in sorted({str(offer["sellerId"]) for offer in offers})[:40]:
         seller = market.seller(seller_id, NOW)
         assert seller is not None

@@ -5,6 +5,7 @@ import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
 
+from deals_pipeline import __version__
 from deals_pipeline.keepa.price_types import PriceType
 from deals_pipeline.warehouse.connection import WarehouseError, connect
 from deals_pipeline.warehouse.schema import Migration, migrate, migrations
@@ -128,6 +129,24 @@ def test_a_warehouse_of_an_older_version_is_brought_up_to_date(path: Path, versi
     with connect(path) as connection:
         migrate(connection)
         assert connection.execute("SELECT count(*) FROM deal").fetchall() == [(0,)]
+
+
+def test_views_and_macros_of_an_older_version_of_the_code_are_made_anew(path: Path) -> None:
+    """F22: the tables stay as they are."""
+    with connect(path) as connection:
+        migrate(connection)
+        before = connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall()
+        connection.execute("CREATE OR REPLACE VIEW deal AS SELECT 1 AS domain_id")
+        connection.execute("CREATE OR REPLACE MACRO page_rejection(price) AS NULL")
+        connection.execute("UPDATE migration SET code_version = '0.0.1'")
+        connection.execute("INSERT INTO missing_seller SELECT 1, 'A2L77EE7U53NWQ', 1, now(), now()")
+    with connect(path) as connection:
+        migrate(connection)
+        after = connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall()
+        assert sorted(after) == sorted(before)
+        assert connection.sql("SELECT page_rejection(true, 0, 0, 0)").fetchall() == [("no used price",)]
+        assert connection.sql("SELECT count(*) FROM missing_seller").fetchall() == [(1,)]
+        assert connection.sql("SELECT DISTINCT code_version FROM migration").fetchall() == [(__version__,)]
 
 
 def test_a_newer_schema_is_refused_and_said_so(path: Path) -> None:

@@ -3,12 +3,21 @@ INSERT INTO deal_metrics BY NAME
 WITH
 -- Each source of a price counts until the page shows that the price has moved since. Sums of prices may exceed 32 bits,
 -- since some sellers ask for 9999999.99: what does not fit into its column in the end is NULL.
-known AS (
+listed AS (
   SELECT
     page.* REPLACE (page.used_cents::BIGINT AS used_cents, page.highest_average::BIGINT AS highest_average),
-    snapshot.observed_at AS offers_observed_at,
-    snapshot.is_live AND coalesce(page.used_since <= snapshot.observed_at, true) AS are_offers_known,
-    coalesce(page.used_since <= stats.observed_at, true) AS are_stats_newer,
+    crawl.observed_at AS offers_observed_at,
+    crawl.first_observed AS offers_first_observed,
+    crawl.crawled_at AS offers_crawled_at,
+    coalesce(crawl.is_live AND coalesce(page.used_since <= crawl.crawled_at, true), false) AS are_offers_known
+  FROM page_screening AS page
+  LEFT JOIN offer_crawl AS crawl ON crawl.domain_id = page.domain_id AND crawl.asin = page.asin
+),
+
+known AS (
+  SELECT
+    listed.*,
+    coalesce(listed.used_since <= stats.observed_at, true) AS are_stats_newer,
     chosen.* EXCLUDE (domain_id, asin, observed_at),
     valid(stats.current[3])::BIGINT AS stats_price,
     stats.observed_at AS stats_observed_at,
@@ -17,10 +26,10 @@ known AS (
       AS amazon_price,
     seller.rating_percent,
     seller.rating_count::BIGINT AS rating_count
-  FROM page_screening AS page
-  LEFT JOIN offer_snapshot AS snapshot ON snapshot.domain_id = page.domain_id AND snapshot.asin = page.asin
-  LEFT JOIN chosen_offer AS chosen ON chosen.domain_id = page.domain_id AND chosen.asin = page.asin
-  LEFT JOIN product_stats AS stats ON stats.domain_id = page.domain_id AND stats.asin = page.asin
+  FROM listed
+  LEFT JOIN chosen_offer AS chosen
+    ON chosen.domain_id = listed.domain_id AND chosen.asin = listed.asin AND listed.are_offers_known
+  LEFT JOIN product_stats AS stats ON stats.domain_id = listed.domain_id AND stats.asin = listed.asin
   LEFT JOIN seller ON seller.domain_id = chosen.domain_id AND seller.seller_id = chosen.seller_id
 ),
 
@@ -28,8 +37,8 @@ priced AS (
   SELECT
     *,
     CASE
-      WHEN are_offers_known AND landed_price IS NOT NULL
-        THEN {'price': landed_price, 'source': 'offer', 'observed_at': offers_observed_at}
+      WHEN landed_price IS NOT NULL
+        THEN {'price': landed_price, 'source': 'offer', 'observed_at': offers_crawled_at}
       WHEN are_stats_newer AND stats_price IS NOT NULL
         THEN {'price': stats_price, 'source': 'listing', 'observed_at': stats_observed_at}
       WHEN valid(used_cents) IS NOT NULL THEN {'price': used_cents, 'source': 'listing', 'observed_at': observed_at}
@@ -84,21 +93,30 @@ trusted AS (
 screened AS (
   SELECT
     *,
-    page_rejection(price_now, highest_average, sales_rank_drops_365_days) AS rejected_by_page,
+    are_offers_known AND history_observed_at IS NOT NULL AS can_offers_reject,
+    page_rejection(
+      is_seen_lately,
+      CASE WHEN can_offers_reject THEN least(price_now, valid(used_cents)) ELSE price_now END,
+      highest_average,
+      sales_rank_drops_365_days
+    ) AS rejected_by_page,
     CASE
       WHEN list_price_source = 'none' THEN 'no sale inferred'
       WHEN list_price_source = 'implausible' THEN 'implausible'
       WHEN now.source = 'listing' AND profit <= 0 THEN 'no profit'
     END AS rejected_by_history,
     CASE
-      WHEN history_observed_at IS NULL OR NOT coalesce(are_offers_known, false) THEN NULL
+      WHEN NOT can_offers_reject THEN NULL
       WHEN landed_price IS NULL THEN 'no live offer'
-      WHEN profit <= 0 THEN 'no profit'
+      ELSE coalesce(
+        page_rejection(is_seen_lately, landed_price, highest_average, sales_rank_drops_365_days),
+        CASE WHEN profit <= 0 THEN 'no profit' END
+      )
     END AS rejected_by_offers,
     CASE
       WHEN rejected_by_page IS NOT NULL THEN 'page'
       WHEN rejected_by_history IS NOT NULL THEN 'history'
-      WHEN are_offers_known AND history_observed_at IS NOT NULL THEN 'offers'
+      WHEN can_offers_reject THEN 'offers'
       WHEN history_observed_at IS NOT NULL THEN 'history'
       ELSE 'page'
     END AS screened_stage
@@ -138,7 +156,7 @@ SELECT
   amazon_fees,
   CASE WHEN history_observed_at IS NOT NULL THEN fees_estimated END AS fees_estimated,
   TRY_CAST(profit AS INTEGER) AS profit,
-  profit / list_price_estimate AS margin,
+  profit / nullif(list_price_estimate, 0) AS margin,
   profit / all_in_cost AS roi,
   TRY_CAST(sign(profit) * ((2 * abs(profit) * sales + offer_drops) // (2 * offer_drops)) AS INTEGER) AS expected_profit,
   CASE
@@ -173,7 +191,14 @@ SELECT
     WHEN 'history' THEN history_observed_at
     ELSE offers_observed_at
   END AS screened_inputs_at,
-  screened_inputs_at AS screened_next_try_at,
+  CASE
+    WHEN rejected_by_offers IS NOT NULL AND screened_stage = 'offers'
+      THEN offers_observed_at + least(
+        greatest(offers_observed_at - greatest(used_since, offers_first_observed), INTERVAL 1 DAY),
+        INTERVAL 32 DAYS
+      )
+    ELSE screened_inputs_at
+  END AS screened_next_try_at,
   history_observed_at,
   $code_version AS code_version
 FROM screened;

@@ -1,14 +1,13 @@
--- When each deal's inputs are to be bought again: histories by the plan, offers after their interval, pages cost nothing.
+-- When each deal's inputs are to be bought again: histories by the plan, offers that it survives after their interval.
+-- Pages cost nothing, and of offers that rejected it the row says so already.
 UPDATE deal_metrics
 SET
   refresh_minutes = planned.minutes,
-  screened_next_try_at = deal_metrics.screened_inputs_at + to_minutes(
-    CASE deal_metrics.screened_stage
-      WHEN 'page' THEN 0
-      WHEN 'history' THEN coalesce(planned.minutes, $minutes_max)
-      ELSE $offers_minutes
-    END
-  )
+  screened_next_try_at = CASE
+    WHEN screened_stage = 'history' THEN screened_inputs_at + to_minutes(coalesce(planned.minutes, $minutes_max))
+    WHEN screened_stage = 'offers' AND screened = 'survives' THEN screened_inputs_at + to_minutes($offers_minutes)
+    ELSE screened_next_try_at
+  END
 FROM (
   SELECT
     domain_id,

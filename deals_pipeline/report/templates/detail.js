@@ -29,7 +29,8 @@ function sourceOf(deal) {
 }
 
 function offerLines(deal) {
-  if (!isKnown(deal.offer_id)) return [["Live offer", isKnown(deal.offers_observed_at) ? "none that can be bought" : "not asked for yet"]];
+  if (!isKnown(deal.offers_observed_at)) return [["Live offer", "not asked for yet"]];
+  if (!isKnown(deal.offer_id)) return [["Live offer", deal.screened_stage === "offers" ? "none that can be bought" : "those known are not of the present price"]];
   const shipping = isKnown(deal.offer_shipping) ? money(deal.offer_shipping, deal) : deal.offer_is_fba ? "free, by Amazon" : UNKNOWN;
   const ratings = isKnown(deal.rating_percent) ? `${percent(deal.rating_percent)} of ${count(deal.rating_count)} ratings` : "no ratings known";
   return [

@@ -122,11 +122,9 @@ class Market:
         offers_at = self._products.offers_at(moments)
         return statistics(self._prices, self._profiles(index), moments, series, days) | {"lastOffersUpdate": offers_at}
 
-    def offers(
-        self, index: int, now: datetime, crawled_at: datetime, *, live_only: bool
-    ) -> tuple[list[dict[str, object]], list[int]]:
-        """Return a product's offers, last seen at `crawled_at`, and the positions of the live ones (P3)."""
-        shelf = self._shelf(index, int(self._moments(index, now).crawl[0]))
+    def offers(self, index: int, crawled_at: datetime, *, live_only: bool) -> tuple[list[dict[str, object]], list[int]]:
+        """Return a product's offers as they were at `crawled_at`, and the positions of the live ones (P3)."""
+        shelf = self._shelf(index, int(self._moments(index, crawled_at).crawl[0]))
         return self._offers.wire(shelf, to_keepa_minutes(crawled_at), live_only)
 
     def live_offer_count(self, index: int, now: datetime) -> int:

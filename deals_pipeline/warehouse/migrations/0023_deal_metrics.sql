@@ -5,7 +5,7 @@ CREATE TABLE deal_metrics (
   asin VARCHAR NOT NULL, -- Amazon's id of the product
   price_now INTEGER, -- for what it can be bought, cents; NULL where nobody offers a used copy
   price_source VARCHAR, -- offer: one live offer's, shipping included; listing: without shipping; NULL without a price
-  price_observed_at TIMESTAMPTZ, -- Keepa's clock when that price was told, UTC
+  price_observed_at TIMESTAMPTZ, -- Keepa's clock when that price was told, or its crawler saw the live offer, UTC
   highest_average INTEGER, -- highest of the used averages of day, week, month and quarter, cents
   gross_roi DOUBLE, -- (highest_average - price_now) / price_now: 0.2 is 20 %
   offer_drops INTEGER, -- times in three years when there were fewer used offers than before; NULL without a history
@@ -34,7 +34,7 @@ CREATE TABLE deal_metrics (
   roi DOUBLE, -- profit / all_in_cost
   expected_profit INTEGER, -- profit × sale_confidence, cents: what deals are ranked by
   minimum_list_price INTEGER, -- lowest list price that keeps the markup, cents; NULL where fees and markup eat all
-  offer_id INTEGER, -- cheapest live used offer, in live_offer; NULL where none was fetched or none is live
+  offer_id INTEGER, -- cheapest live used offer, in live_offer; NULL where none was fetched, none is live, or the price moved since
   seller_id VARCHAR, -- its seller
   offer_condition TINYINT, -- its condition, 2 like new to 5 acceptable
   offer_price INTEGER, -- its price, cents

@@ -1,5 +1,12 @@
 -- One row per deal, marketplace and ASIN: whether it is worth a token by what its page shows, which costs nothing.
+-- What no page has shown for a week is not: its selection is not watched any more, or it was the backfill's.
 CREATE VIEW page_screening AS
+WITH
+newest AS (
+  SELECT
+    greatest((SELECT max(last_seen) FROM recent_deal), (SELECT max(last_seen) FROM backfilled_deal)) AS sighting
+)
+
 SELECT
   domain_id, -- marketplace, as on the wire
   asin, -- Amazon's id of the product
@@ -8,6 +15,7 @@ SELECT
   last_update, -- when a tracked value last moved, UTC
   observed_at, -- Keepa's clock at the answer that told it, UTC
   first_seen, -- Keepa's clock when it was first listed, UTC
+  last_seen >= newest.sighting - INTERVAL 7 DAYS AS is_seen_lately, -- reckoned from the newest sighting of any deal
   gone_at, -- Keepa's clock when it had been absent from two complete scans, UTC; NULL while it is listed
   sales_rank_drops_365_days, -- improvements of the sales rank, count
   nullif(
@@ -19,5 +27,11 @@ SELECT
     ),
     0
   ) AS highest_average, -- highest of the used averages of day, week, month and quarter, cents
-  page_rejection(used_cents, highest_average, sales_rank_drops_365_days) AS rejected_because -- NULL where it is worth it
-FROM deal;
+  page_rejection(
+    is_seen_lately,
+    used_cents,
+    highest_average,
+    sales_rank_drops_365_days
+  ) AS rejected_because -- NULL where it is worth it
+FROM deal
+CROSS JOIN newest;

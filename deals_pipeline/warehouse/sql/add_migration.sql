@@ -1,2 +1,2 @@
--- That of a table which was deleted and made again is there.
-INSERT OR IGNORE INTO migration (version, name, code_version) VALUES ($version, $name, $code_version);
+-- That of what was deleted, or is of another version of the code, is there.
+INSERT OR REPLACE INTO migration (version, name, code_version) VALUES ($version, $name, $code_version);

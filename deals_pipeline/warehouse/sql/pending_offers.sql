@@ -1,9 +1,13 @@
--- One row per survivor whose live offers are to be bought, best first, and of how many; `asked_at` is NULL for one whose
--- offers never were.
+-- One row per deal whose live offers are to be bought, best first, and of how many; `asked_at` is NULL for one whose
+-- offers never were. What its offers rejected comes last.
 SELECT domain_id, asin, asked_at, used_since, count(*) OVER () AS pending
-FROM survivor
+FROM promising_deal
 WHERE
   (offers_hold_from IS NULL OR offers_hold_from <= $now - to_minutes($offers_minutes))
   AND (retry_at IS NULL OR retry_at <= $now)
-ORDER BY expected_profit DESC NULLS LAST, domain_id, asin
+ORDER BY
+  survives DESC,
+  expected_profit DESC NULLS LAST,
+  domain_id,
+  asin
 LIMIT $limit;

@@ -13,15 +13,18 @@ offering AS (
   SELECT
     chosen_offer.domain_id,
     chosen_offer.seller_id,
-    survivor.asin,
-    survivor.asked_at,
-    survivor.expected_profit
-  FROM survivor
-  JOIN chosen_offer ON chosen_offer.domain_id = survivor.domain_id AND chosen_offer.asin = survivor.asin
-  WHERE survivor.offers_hold_from IS NOT NULL AND regexp_full_match(chosen_offer.seller_id, '[A-Z0-9]{8,20}')
+    deal.asin,
+    deal.asked_at,
+    deal.expected_profit
+  FROM promising_deal AS deal
+  JOIN chosen_offer ON chosen_offer.domain_id = deal.domain_id AND chosen_offer.asin = deal.asin
+  WHERE
+    deal.survives
+    AND deal.offers_hold_from IS NOT NULL
+    AND regexp_full_match(chosen_offer.seller_id, '[A-Z0-9]{8,20}')
   QUALIFY row_number() OVER (
     PARTITION BY chosen_offer.domain_id, chosen_offer.seller_id
-    ORDER BY survivor.expected_profit DESC NULLS LAST, survivor.asin
+    ORDER BY deal.expected_profit DESC NULLS LAST, deal.asin
   ) = 1
 )
 

@@ -1,1 +1,1 @@
-SELECT version FROM migration;
+SELECT version, name, code_version FROM migration;

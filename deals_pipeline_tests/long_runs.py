@@ -19,7 +19,7 @@ PROCESSES: Final = 2
 ROOT: Final = Path(__file__).parents[1]
 SOURCES: Final = ("deals_pipeline/**/*", "deals_pipeline_tests/virtual_pipeline.py", "requirements.lock")
 """What decides how whatever runs the pipeline ends."""
-SUFFIXES: Final = frozenset({".py", ".sql", ".toml", ".lock"})
+SUFFIXES: Final = frozenset({".py", ".sql", ".toml", ".yaml", ".lock"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def test_what_a_kill_cut_off_is_no_part(tmp_path: Path) -> None:
         ("deals_pipeline/warehouse/sql/load.sql", True),
         ("deals_pipeline_tests/virtual_pipeline.py", True),
         ("requirements.lock", True),
+        ("deals_pipeline/dagster.yaml", True),
         ("special/fate.py", True),
         ("special/test_fate.py", True),
         ("special/kept.jsonl", False),

@@ -128,6 +128,13 @@ def _rules(given: Mapping[str, str]) -> Iterator[tuple[str, bool, bool, str]]:
     yield "KEEPA_API_URL", _is_plain(url), False, "allowed is http(s)://host[:port][/path], without a user or a query"
     is_keepa = (urlsplit(url).hostname or "").endswith("keepa.com") if _is_plain(url) else False
     yield "KEEPA_API_URL", bool(key) or not is_keepa, True, "allowed only together with KEEPA_API_KEY"
+    is_here = re.fullmatch(r"localhost|127\..*|::1", urlsplit(url).hostname or "") if _is_plain(url) else None
+    yield (
+        "KEEPA_API_URL",
+        not (key and is_here),
+        True,
+        "allowed only without KEEPA_API_KEY: who serves on this machine is a simulator: its deals would be among real ones",
+    )
     is_ledger = re.match(r"postgres(ql)?://.", given["DEALS_LEDGER_URL"]) is not None  # it may hold a password
     yield (
         "DEALS_LEDGER_URL",

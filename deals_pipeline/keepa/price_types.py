@@ -1,6 +1,6 @@
 """The price types: the index that `csv`, `stats` and every array of a deal share.
 
-Source: fact P2 of the API notes; names and the deal-relevant set as in Keepa's public `Product.CsvType`.
+Source: fact P2 of docs/keepa_api.md; names and the deal-relevant set as in Keepa's public `Product.CsvType`.
 """
 
 from enum import Enum, IntEnum

@@ -1,7 +1,7 @@
 """The requests we make of Keepa: typed, validated when made, with their wire form and their cost.
 
 A value outside the documented range raises `pydantic.ValidationError` (a `ValueError`), which names the field, the
-value and what is allowed. Sources: facts D1, P2, P3, P7 and the cost table of the API notes.
+value and what is allowed. Sources: facts D1, P2, P3, P7 and the cost table of docs/keepa_api.md.
 """
 
 from collections.abc import Mapping

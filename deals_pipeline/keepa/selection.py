@@ -1,7 +1,7 @@
 """A deal query: which deals of one marketplace and price type to show, and in which order.
 
 A value outside the documented range raises `pydantic.ValidationError` (a `ValueError`), which names the field, the
-value and what is allowed. Sources: facts D2 and D3 of the API notes.
+value and what is allowed. Sources: facts D2 and D3 of docs/keepa_api.md.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Keepa's clock: whole minutes since 2011-01-01 UTC, and Unix milliseconds on each answer.
 
-Source: fact P1 of the API notes, `unix_minutes = keepa_minutes + 21_564_000`.
+Source: fact P1 of docs/keepa_api.md, `unix_minutes = keepa_minutes + 21_564_000`.
 """
 
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""What the service charges for one ASIN, by the cost table of the API notes."""
+"""What the service charges for one ASIN, by the cost table of docs/keepa_api.md."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -41,7 +41,8 @@ WAREHOUSE: Final = """\
 ## The warehouse
 
 `.deals/<mode>/warehouse.duckdb`. DuckDB lets one process in: while the pipeline runs, a reader gets in between two
-runs. Whatever is loaded from answers can be made again from `.deals/<mode>/landing/`, at no tokens.
+runs. Whatever is loaded from answers can be made again from `.deals/<mode>/landing/`, at no tokens, as far as that
+reaches back: `landing_days`.
 """
 ANSWERS: Final = "Loaded from answers to `{}`."
 SOURCES: Final = {

@@ -1,8 +1,8 @@
 """`make audit`: whether a version that is locked is known to be vulnerable, asked of whoever can be asked from here.
 
 Arguments: the program pip-audit, and the lock file. It fails on a known vulnerability, and on a package that a service
-knows nothing of while it knows the others. That no service can be asked is said in a line, and is no failure: it is not
-the change's fault. pip-audit itself is silent then: to it, a package that it could not ask about is a clean one.
+knows nothing of while it knows the others, and where pip-audit itself fails. That no service can be reached is said in
+a line, and is no failure: it is not the change's fault.
 """
 
 import subprocess
@@ -45,25 +45,41 @@ class Report(msgspec.Struct):
     dependencies: list[Dependency]
 
 
-Ask: TypeAlias = Callable[[str], str]
-"""Returns what pip-audit prints when it asks a service by its name; nothing where it failed."""
+UNREACHED: Final = ("ConnectionError", "Timeout", "HTTPError")
+"""What the last line that pip-audit says names where a service does not answer: an exception of requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What pip-audit printed, and what it said on stderr."""
+
+    printed: str
+    said: str = ""
+
+
+Ask: TypeAlias = Callable[[str], Answer]
+"""Lets pip-audit ask a service by its name."""
 
 
 def audit(ask: Ask) -> tuple[int, list[str]]:
     """Return the exit status and what to say."""
     for service in SERVICES:
-        found = _report(ask(service))
-        known = [each for each in found if each.skip_reason is None]
-        if known:
+        answer = ask(service)
+        found = _report(answer.printed)
+        *_, last = ["it said nothing", *answer.said.strip().splitlines()]
+        if found is None and not any(name in last.partition(":")[0] for name in UNREACHED):
+            return 1, [f"pip-audit failed: {last}"]
+        known = [each for each in found or () if each.skip_reason is None]
+        if found and known:
             return _judge(service, known, [each for each in found if each.skip_reason is not None])
     return 0, [NOBODY]
 
 
-def _report(printed: str) -> list[Dependency]:
+def _report(printed: str) -> list[Dependency] | None:
     try:
         return msgspec.json.decode(printed, type=Report).dependencies
     except msgspec.DecodeError:
-        return []
+        return None
 
 
 def _judge(service: str, known: Sequence[Dependency], unknown: Sequence[Dependency]) -> tuple[int, list[str]]:
@@ -80,11 +96,11 @@ def _judge(service: str, known: Sequence[Dependency], unknown: Sequence[Dependen
 def main(program: str, lock: str) -> int:
     """Ask, say, and return the exit status."""
 
-    def ask(service: str) -> str:
+    def ask(service: str) -> Answer:
         options = ["--requirement", lock, "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
         command = [program, "--vulnerability-service", service, *options]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
-        return ran.stdout
+        return Answer(ran.stdout, ran.stderr)
 
     status, said = audit(ask)
     print("\n".join(said))  # noqa: T201 - a command line prints

@@ -4,15 +4,20 @@ import json
 
 import pytest
 
-from deals_pipeline_tests.security.audit import SERVICES, audit
+from deals_pipeline_tests.security.audit import SERVICES, Answer, audit
 
 CLEAN = {"name": "duckdb", "version": "1.4.0", "vulns": []}
 VULNERABLE = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"]}]}
 SKIPPED = {"name": "requests", "skip_reason": "Dependency not found on PyPI and could not be audited: requests"}
 
 
-def printed(*dependencies: object) -> str:
-    return json.dumps({"dependencies": dependencies, "fixes": []})
+UNREACHED = (
+    "Traceback (most recent call last):\n  raise ConnectionError\nrequests.exceptions.ConnectionError: Max retries\n"
+)
+
+
+def printed(*dependencies: object) -> Answer:
+    return Answer(json.dumps({"dependencies": dependencies, "fixes": []}))
 
 
 def test_a_known_vulnerability_fails_and_is_named_with_what_mends_it() -> None:
@@ -28,15 +33,32 @@ def test_packages_of_which_nothing_is_known_pass_and_are_counted() -> None:
     )
 
 
-@pytest.mark.parametrize("answer", ["", "Traceback (most recent call last):", printed(), printed(SKIPPED, SKIPPED)])
-def test_that_nobody_could_be_asked_is_said_aloud(answer: str) -> None:
-    """What pip-audit prints where the services are out of reach: nothing, a traceback, or that all are clean."""
+@pytest.mark.parametrize("answer", [Answer("", UNREACHED), printed(), printed(SKIPPED, SKIPPED)])
+def test_that_nobody_could_be_asked_is_said_aloud(answer: Answer) -> None:
+    """What pip-audit prints where the services are out of reach: a traceback, or that all are clean."""
     asked = []
     status, (line,) = audit(lambda service: asked.append(service) or answer)  # type: ignore[func-returns-value]
     assert asked == list(SERVICES)
     assert status == 0
     assert line.startswith("AUDIT INCOMPLETE: ")
     assert "NOT checked" in line
+
+
+@pytest.mark.parametrize(
+    ("said", "last"),
+    [
+        ("", "it said nothing"),
+        ("usage: pip-audit [-h]\npip-audit: error: no such option\n", "pip-audit: error: no such option"),
+        (
+            "ConnectionError\nValueError: the lock file ends here: ConnectionError",
+            "ValueError: the lock file ends here: C",
+        ),
+    ],
+)
+def test_what_pip_audit_fails_of_itself_is_no_matter_of_the_network(said: str, last: str) -> None:
+    status, (line,) = audit(lambda _: Answer("", said))
+    assert status == 1
+    assert line.startswith(f"pip-audit failed: {last}")
 
 
 def test_another_service_is_asked_where_the_first_does_not_answer() -> None:

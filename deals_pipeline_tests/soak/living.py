@@ -49,6 +49,10 @@ class EverythingListedIsStored(Watcher):
         if missed := long_listed - stored:
             world.fail("F25", f"{len(missed)} deals are listed for {CYCLE_MAX} and not stored, such as {min(missed)}")
 
+    def ended(self, world: World) -> None:
+        if world.scenario.length >= 2 * CYCLE_MAX and not self.checked:
+            world.fail("F25", f"no deal was listed for {CYCLE_MAX}: nothing was looked for")
+
 
 class GoneNeedsEvidence(Watcher):
     """(F35) A deal is gone only if two complete scans of its selection began since it was last seen."""

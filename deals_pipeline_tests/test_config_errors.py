@@ -267,7 +267,7 @@ WRONG_VARIABLES: Final = (
     *(
         (
             {"KEEPA_API_URL": url},
-            f"environment: KEEPA_API_URL = {url}: allowed only without KEEPA_API_KEY: who serves on this machine is",
+            f"environment: KEEPA_API_URL = {url}: allowed only without KEEPA_API_KEY: a service on this machine is a",
         )
         for url in ("http://127.0.0.1:8900", "http://localhost:8900/", "http://[::1]:8900")
     ),

@@ -133,7 +133,7 @@ def _rules(given: Mapping[str, str]) -> Iterator[tuple[str, bool, bool, str]]:
         "KEEPA_API_URL",
         not (key and is_here),
         True,
-        "allowed only without KEEPA_API_KEY: who serves on this machine is a simulator: its deals would be among real ones",
+        "allowed only without KEEPA_API_KEY: a service on this machine is a simulator, not to mix with what is real",
     )
     is_ledger = re.match(r"postgres(ql)?://.", given["DEALS_LEDGER_URL"]) is not None  # it may hold a password
     yield (

@@ -6,7 +6,9 @@ classes of work that have something to do, the one that got least for its share 
 it** until it is affordable. It does not hand the tokens to a class with a lower floor meanwhile: of several thresholds
 on one bucket the lowest would always win (F04). A class without work is not waited for, so that its share goes to the
 others. A unit is as large as what is affordable now (F01, F03); nothing is asked for twice but by a new attempt, page
-or cycle, which a unit's run key names (F27).
+or cycle, which a unit's run key names (F27). A class of which several items were asked for in vain, one after the
+other, waits as well, longer each time, and asks for a single one until one succeeds: what never answers spends nothing
+that can be seen, and would be next for ever (F04).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,6 +112,8 @@ class _Desk:
         """Return the largest unit that leaves the lane its floor, or else a single page or product."""
         first, *_ = items = self.ready[work]
         affordable = max(1, (self.status.available - self.floor(work)) // self.cost(work))
+        if self.silent_until[work]:
+            affordable = 1
         if isinstance(first, Scan):
             pages = min(affordable, PAGES_MAX - first.page)
             if work is Work.HEAD_SCAN:
@@ -127,7 +131,7 @@ class _Desk:
         if work is Work.HEAD_SCAN:  # does not save: it goes as soon as the bucket grants a page
             return max(floor + 1, cost - self.status.max_deficit)
         least = 1
-        if work in PRODUCTS_MAX:
+        if work in PRODUCTS_MAX and not self.silent_until[work]:
             least = max(1, min(len(self.ready[work]), BATCH_MINUTES * self.rate // cost, self.capacity // cost))
         return min(floor + least * cost, self.capacity or TOKENS_MAX)
 
@@ -151,6 +155,11 @@ class _Desk:
     def ready(self) -> Mapping[Work, Sequence[Scan | Product]]:
         """What may be asked for now, in order: scans begun, then the oldest; products of one marketplace for a call."""
         return {work: self._ready(work) if self.share(work) else () for work in Work}
+
+    @cached_property
+    def silent_until(self) -> Mapping[Work, datetime | None]:
+        """Until when a class waits of which several items were asked for in vain since one was not, if one does."""
+        return {work: self._silent_until(work) for work in Work}
 
     @property
     def rate(self) -> int:
@@ -180,7 +189,7 @@ class _Desk:
         for failures in count(1):
             if key not in self.history.ended:
                 break
-            at = self.history.ended[key] + min(BACKOFF_MAX, timedelta(minutes=2 ** min(failures, 10) // 4))
+            at = self.history.ended[key] + _backoff(failures)
             key = f"{work.value}/{item.stem}/{failures}"
         return key, at
 
@@ -194,7 +203,9 @@ class _Desk:
         return [first, *islice(alike, PRODUCTS_MAX[work] - 1)]
 
     def ready_at(self, work: Work, item: Scan | Product) -> datetime:
-        at = self.run_key(work, item)[1] if self.history.ended else LONG_AGO
+        at = LONG_AGO
+        if self.history.ended:
+            at = max(self.run_key(work, item)[1], self.silent_until[work] or LONG_AGO)
         if isinstance(item, Scan) and item.completed_at and item.page == 0:
             at = max(at, item.completed_at + self.interval(work))
         if work is Work.FULL_SCAN and isinstance(item, Scan) and item.page == 0:
@@ -202,6 +213,14 @@ class _Desk:
             read_at = (head.completed_at for head in self.backlog.head_scans if head.key == item.key)
             at = max((at, *(last + apart for last in read_at if last)))
         return at
+
+    def _silent_until(self, work: Work) -> datetime | None:
+        waiting = {item.stem for item in self.backlog.of(work)} if self.history.ended else set()
+        ended = [(at, stem) for key, at in self.history.ended.items() for of, stem in [_parts(key)] if of == work.value]
+        succeeded_at = max((at for at, stem in ended if stem not in waiting), default=LONG_AGO)
+        failed = [(at, stem) for at, stem in ended if stem in waiting and at > succeeded_at]
+        is_one_item = len({stem for _, stem in failed}) <= 1
+        return None if is_one_item else max(at for at, _ in failed) + _backoff(len(failed))
 
     def interval(self, work: Work) -> timedelta:
         """Return the least time between two scans: head scans of one page take at most their part of the refill."""
@@ -223,6 +242,17 @@ class _Desk:
         since = self.now - scan.completed_at if scan.completed_at else self.interval(Work.HEAD_SCAN)
         part = self.budget.intervals.head_scan_percent_max / 100 / len(self.backlog.head_scans)
         return max(1, int(part * self.rate * (since / TICK)) // self.cost(Work.HEAD_SCAN))
+
+
+def _backoff(failures: int) -> timedelta:
+    """Return how long to wait after so many failures: not at all after one."""
+    return min(BACKOFF_MAX, timedelta(minutes=2 ** min(failures, 10) // 4))
+
+
+def _parts(run_key: str) -> tuple[str, str]:
+    """Return the class of work and the stem of the item that a unit was asked for."""
+    work, _, rest = run_key.partition("/")
+    return work, rest.rpartition("/")[0]
 
 
 def _begun_then_oldest(item: Scan | Product) -> tuple[bool, datetime]:

@@ -421,6 +421,27 @@ def test_a_run_that_ended_without_effect_is_asked_for_again_at_once_and_then_lat
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
+def test_a_class_that_never_gets_an_answer_waits_longer_each_time_and_asks_for_one_item() -> None:
+    """F04, F17: what it spends cannot be seen, so that it would be next for ever."""
+    backlog, ended, now = Backlog(history=products(30), offers=products(30)), dict[str, datetime](), NOW
+    asked: dict[Work, list[tuple[datetime, int]]] = {work: [] for work in Work}
+    while now < NOW + timedelta(hours=6):
+        decision = plan(known(300), backlog, History({Work.HISTORY: 1000}, ended=ended), now, BUDGET)
+        if isinstance(decision, ProductUnit):
+            asked[decision.work].append((now, len(decision.products)))
+            if decision.work is Work.OFFERS:
+                ended[decision.run_key] = now
+        now += timedelta(minutes=1)
+    waits = [(later - earlier) / timedelta(minutes=1) for (earlier, _), (later, _) in pairwise(asked[Work.OFFERS])]
+    assert waits[:9] == [1, 1, 1, 4, 8, 16, 32, 60, 60]
+    assert {items for _, items in asked[Work.OFFERS][4:]} == {1}
+    assert len(asked[Work.HISTORY]) > 330
+    answered = {f"offers/US/9999999999/never/{len(ended)}": now}
+    decision = plan(known(300), backlog, History({Work.HISTORY: 1000}, ended=ended | answered), now, BUDGET)
+    assert isinstance(decision, ProductUnit)
+    assert (decision.work, len(decision.products) > 1) == (Work.OFFERS, True), "one answer, and it is as it was"
+
+
 def test_a_run_that_ended_without_effect_does_not_hold_up_the_others() -> None:
     """F24."""
     ended = {f"history/US/0000000000/never/{n}": NOW for n in range(5)}

@@ -94,11 +94,17 @@ class Feed:
         """How often it was read to its end."""
         return sum(state.scans_completed for state in self._scans)
 
-    def unfinished(self, now: datetime, age_max: timedelta) -> ScanState | None:
-        """Return the scan to go on with, unless another has come to the end since."""
+    def unfinished(self, now: datetime, interval: timedelta) -> ScanState | None:
+        """Return the scan to go on with, unless another has come to the end since.
+
+        A head scan is gone on with if it is the very first, or else as long as no full scan is due: the next head scan
+        takes its place, so that a selection which takes longer than that would never be read to its end.
+        """
         completed_at = self.completed_at or LONG_AGO
-        begun = (state for state in self._scans if state.is_resumable(now, age_max) and not self.is_over(state))
-        return next((state for state in begun if state.server_until > completed_at), None)
+        is_in_place_of_full = now - completed_at < interval or self.scans == 1
+        kinds = ("full", "head") if is_in_place_of_full else ("full",)
+        begun = (state for state in self._scans if state.scan.kind in kinds and state.is_resumable(now, interval))
+        return next((state for state in begun if state.server_until > completed_at and not self.is_over(state)), None)
 
     def is_full_scan_due(self, now: datetime, interval: timedelta) -> bool:
         """Return whether the whole of it is to be read."""

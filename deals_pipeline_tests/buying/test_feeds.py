@@ -56,6 +56,9 @@ def head(oldest: datetime | None) -> ScanState:
     )
 
 
+BEGUN = replace(FULL, completed_at=None, last_completed_at=None, scans_completed=0, server_from=NEXT, server_until=NEXT)
+
+
 @pytest.mark.parametrize(
     ("oldest", "is_over"),
     [
@@ -101,6 +104,25 @@ def test_what_is_known_by_a_full_scan_is_what_was_found_before_it_began(warehous
     assert feed_of(warehouse, SELECTION).known_at is None
     load(warehouse, a_page(deals(150, 3), number=1, at=hours(2), scan=scan, selection=SELECTION.query))
     assert feed_of(warehouse, SELECTION).known_at == hours(0)
+
+
+@pytest.mark.parametrize(
+    ("feed", "at", "kind"),
+    [
+        (Feed(SELECTION, head(None), FULL), NEXT, "head"),
+        (Feed(SELECTION, head(None), FULL), ENDED + timedelta(hours=4), None),
+        (Feed(SELECTION, head(None), None), NEXT, "head"),
+        (Feed(SELECTION, replace(head(None), scans=2), None), NEXT, None),
+        (Feed(SELECTION, replace(head(None), scans=2), replace(BEGUN, scans=3)), NEXT, "full"),
+        (Feed(SELECTION, head(None), replace(BEGUN, last_completed_at=ENDED)), ENDED + timedelta(hours=4), "full"),
+    ],
+)
+def test_a_head_scan_is_gone_on_with_if_it_is_the_first_or_until_a_full_scan_is_due(
+    feed: Feed, at: datetime, kind: str | None
+) -> None:
+    """F23, F25: head scans take each other's place, so that a wide selection would never be read to its end."""
+    unfinished = feed.unfinished(at, timedelta(hours=4))
+    assert (unfinished and unfinished.scan.kind) == kind
 
 
 def at(minutes: int, oldest: int) -> HeadScan:

@@ -1,8 +1,9 @@
 """The invariants that keep tokens: nothing here trusts the bucket's own arithmetic, all of it is held to the truth.
 
-An invariant is applicable while the ledger is *informed*: after foreign spend, an overshoot or a jump of the local
-clock it is not until one answer to a call made since has been taken in; after a change of the plan or of the tracked
-products until three have (the rate is the median of five, so it is wrong too while half of the last answers are).
+An invariant is applicable while the ledger is *informed*: after foreign spend, an overshoot, a jump of the local clock
+or the tick at which a smaller plan cuts the balance off it is not until one answer to a call made since is taken in;
+after a change of the plan or of the tracked products until three are (the rate is the median of five, so it is wrong
+too while half of the last answers are).
 """
 
 from datetime import datetime, timedelta

@@ -86,6 +86,8 @@ class Reality:
             self.surprise(Cause.FOREIGN_SPEND)
         if after.refill_rate != before.refill_rate:
             self.surprise(Cause.PLAN_CHANGE)
+        if before.balance > after.capacity >= after.balance:
+            self.surprise(Cause.CUT_OFF)
         if after.reduction_thousandths != before.reduction_thousandths:
             self.surprise(Cause.FLOW_REDUCTION)
         self.episode += before.balance <= 0 and (was_served or after.balance > 0)

@@ -60,6 +60,8 @@ class Cause(Enum):
     """The rate on the wire may contain it."""
     PLAN_CHANGE = ("plan change", 3)
     """The rate is the median of five."""
+    CUT_OFF = ("a smaller plan cuts the balance off", 1)
+    """At the first tick after the change, which the ledger counts a moment late."""
     CLOCK_JUMP = ("clock jump", 1)
     """Calls that were under way have to come back first: a clock set forward ends the life of their holds."""
     SERVER_CLOCK_SET_BACK = ("the server's clock is set back", 1)

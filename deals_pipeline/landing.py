@@ -31,6 +31,8 @@ from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, Reque
 RETENTION: Final = timedelta(days=30)
 TEMPORARY_AGE_MAX: Final = timedelta(days=1)
 """A temporary file older than this belongs to nobody: its writer was killed."""
+ANSWER_BYTES_MAX: Final = 4 * 2**20
+"""More than an answer has: 100 products with three years of history are 3 MB."""
 SUFFIX: Final = ".landed"
 NAME: Final = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-\d{6}-[0-9a-f]{8}")
 TIME_FORMAT: Final = "%Y%m%dT%H%M%S.%fZ"
@@ -121,6 +123,19 @@ class Landing:
         self._landed = 0
         self._newest = datetime.min.replace(tzinfo=timezone.utc)
         self._lock = Lock()
+
+    def require_room(self) -> None:
+        """Put on disk what is as large as an answer, and remove it: what cannot land is not to be paid for."""
+        folder = self.root / self._clock.now().strftime(DAY_FORMAT)
+        probe = folder / f".{secrets.token_hex(8)}{SUFFIX}"
+        try:
+            _put(probe, bytes(ANSWER_BYTES_MAX))
+        except OSError as failure:
+            reason = failure.strerror or failure
+            raise NotLanded(f"{folder}: {reason}. Nothing was bought; make room and try again") from failure
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
 
     @contextmanager
     def reading(self, scan: Scan) -> Iterator[None]:
@@ -261,11 +276,7 @@ def _days(root: Path) -> Iterator[Path]:
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}")
     try:
-        _make_folder(path.parent)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _put(temporary, content)
         temporary.rename(path)
         _sync_folder(path.parent)
     except OSError as failure:
@@ -273,6 +284,14 @@ def _write(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         reason = failure.strerror or failure
         raise NotLanded(f"{path}: {reason}. The answer was paid for and is lost; make room and try again") from failure
+
+
+def _put(path: Path, content: bytes) -> None:
+    _make_folder(path.parent)
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _make_folder(folder: Path) -> None:

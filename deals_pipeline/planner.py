@@ -123,7 +123,7 @@ class _Desk:
             return ScanUnit(work, first, pages, pages * self.cost(work), run_key)
         products = tuple(item for item in items[:affordable] if isinstance(item, Product))
         run_key = self.run_key(work, first)[0]
-        return ProductUnit(work, products, len(products) * self.cost(work), run_key)
+        return ProductUnit(work, products, affordable * self.cost(work), run_key)
 
     def needed(self, work: Work) -> int:
         """Return how many tokens the next unit waits for; never more than the bucket holds (F02)."""
@@ -161,6 +161,11 @@ class _Desk:
         """Until when a class waits of which several items were asked for in vain since one was not, if one does."""
         return {work: self._silent_until(work) for work in Work}
 
+    @cached_property
+    def ended(self) -> Mapping[str, datetime]:
+        """When units ended; long ago where our clock was ahead then and has been set since."""
+        return {key: at if at <= self.now else LONG_AGO for key, at in self.history.ended.items()}
+
     @property
     def rate(self) -> int:
         """Tokens per minute."""
@@ -187,9 +192,9 @@ class _Desk:
         """Return the key of the run to ask for, and from when on: later after each run that ended without effect."""
         key, at = f"{work.value}/{item.stem}/0", LONG_AGO
         for failures in count(1):
-            if key not in self.history.ended:
+            if key not in self.ended:
                 break
-            at = self.history.ended[key] + _backoff(failures)
+            at = self.ended[key] + _backoff(failures)
             key = f"{work.value}/{item.stem}/{failures}"
         return key, at
 
@@ -216,7 +221,7 @@ class _Desk:
 
     def _silent_until(self, work: Work) -> datetime | None:
         waiting = {item.stem for item in self.backlog.of(work)} if self.history.ended else set()
-        ended = [(at, stem) for key, at in self.history.ended.items() for of, stem in [_parts(key)] if of == work.value]
+        ended = [(at, stem) for key, at in self.ended.items() for of, stem in [_parts(key)] if of == work.value]
         succeeded_at = max((at for at, stem in ended if stem not in waiting), default=LONG_AGO)
         failed = [(at, stem) for at, stem in ended if stem in waiting and at > succeeded_at]
         is_one_item = len({stem for _, stem in failed}) <= 1

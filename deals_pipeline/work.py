@@ -144,7 +144,7 @@ class ScanUnit:
 
 @dataclass(frozen=True, slots=True)
 class ProductUnit:
-    """Ask for these products of one marketplace, in one request."""
+    """Ask for these products of one marketplace in a request, then for what else is pending, up to `tokens_max`."""
 
     work: Work
     products: tuple[Product, ...]

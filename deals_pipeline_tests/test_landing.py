@@ -264,6 +264,24 @@ def test_a_full_disk_is_an_error_that_names_the_path_and_leaves_nothing(
     assert failing == "open" or list(tmp_path.rglob("*")) == before
 
 
+def test_before_anything_is_bought_there_is_room_for_an_answer_or_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F44: small answers may still land where a large one does not any more."""
+
+    def full(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size > 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    landing = Landing(tmp_path, "run-1", VirtualClock(START))
+    landing.require_room()
+    monkeypatch.setattr(os, "fsync", full)
+    land(tmp_path)
+    with pytest.raises(NotLanded, match=rf"{tmp_path}/2026-03-01: No space left on device. Nothing was bought"):
+        landing.require_room()
+    assert len(list((tmp_path / "2026-03-01").iterdir())) == 1
+
+
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "landing").write_text("a file")
     with pytest.raises(NotLanded, match=rf"{tmp_path}/landing/2026-03-01/.*File exists"):

@@ -421,6 +421,16 @@ def test_a_run_that_ended_without_effect_is_asked_for_again_at_once_and_then_lat
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
+def test_a_unit_that_ended_before_the_clock_was_set_back_is_asked_for_again_at_once() -> None:
+    """F17, F27."""
+    backlog = Backlog(history=products(1))
+    key = "history/US/0000000000/never/"
+    ended = {f"{key}{attempt}": NOW + 180 * MINUTE for attempt in range(4)}
+    decision = plan(known(60), backlog, History(ended=ended), NOW, BUDGET)
+    assert isinstance(decision, ProductUnit)
+    assert decision.run_key == f"{key}4"
+
+
 def test_a_class_that_never_gets_an_answer_waits_longer_each_time_and_asks_for_one_item() -> None:
     """F04, F17: what it spends cannot be seen, so that it would be next for ever."""
     backlog, ended, now = Backlog(history=products(30), offers=products(30)), dict[str, datetime](), NOW

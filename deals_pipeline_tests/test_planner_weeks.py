@@ -19,11 +19,12 @@ from deals_pipeline.token_bucket import bucket
 from deals_pipeline.token_bucket.ledger import Record
 from deals_pipeline.token_bucket.model import TICK, Ask, BucketState, Granted, Observation, Policy
 from deals_pipeline.token_bucket.status import status
-from deals_pipeline.work import Backlog, History, Product, Scan, ScanUnit, Unit, Wait, Work
+from deals_pipeline.work import COST, Backlog, History, Product, Scan, ScanUnit, Unit, Wait, Work
 
 START: Final = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SENSOR: Final = timedelta(seconds=30)
-UNIT_TAKES: Final = timedelta(seconds=2)
+UNIT_TAKES: Final = timedelta(seconds=30)
+"""Of which a run takes a few, and the next look at what to buy the most."""
 RATES: Final = (5, 9, 10, 20, 21, 25, 60, 1000)
 DEFAULT: Final = Budget(Intervals(), Shares(), Policy())
 CATALOGUE: Final = tuple(Product(Domain.US, f"{n:010}") for n in range(30_000))
@@ -110,7 +111,7 @@ class World:
             self.bought[unit.work] += tokens // 5
         else:
             assert unit.products
-            self.bought[unit.work] += len(unit.products)
+            self.bought[unit.work] += tokens // COST[unit.work]
         self.balance -= tokens
         self.spent[unit.work] += tokens
         self.spent_lately[unit.work] += tokens
@@ -184,6 +185,15 @@ def test_polling_takes_its_part_of_the_refill_at_most_however_many_selections(ra
 @pytest.mark.parametrize("work", SHARING)
 def test_the_share_of_idle_classes_goes_to_the_one_that_has_work(work: Work, rate: int) -> None:
     world = World(rate, frozenset({Work.HEAD_SCAN, work}), balance=60 * rate).run(timedelta(days=1))
+    assert world.lost <= 0.01 * world.refilled
+    assert world.spent[work] >= 0.9 * world.refilled
+
+
+@pytest.mark.parametrize("rate", [200, 1000, 4000])
+@pytest.mark.parametrize("work", [Work.HISTORY, Work.OFFERS])
+def test_a_plan_is_spent_however_large_it_is(work: Work, rate: int) -> None:
+    """F01, F16: a request takes 100 products, a unit as many requests as there are tokens for."""
+    world = World(rate, frozenset({Work.HEAD_SCAN, work}), balance=60 * rate).run(timedelta(hours=6))
     assert world.lost <= 0.01 * world.refilled
     assert world.spent[work] >= 0.9 * world.refilled
 

@@ -22,7 +22,7 @@ from deals_pipeline.buying.histories import buy_histories
 from deals_pipeline.buying.offers import buy_offers
 from deals_pipeline.buying.outcome import Outcome
 from deals_pipeline.buying.shards import read_shard, shard_named
-from deals_pipeline.clock import VirtualClock
+from deals_pipeline.clock import Clock
 from deals_pipeline.config import Settings
 from deals_pipeline.keepa.client import KeepaClient
 from deals_pipeline.landing import Landing
@@ -66,7 +66,7 @@ class VirtualPipeline:
     """
 
     settings: Settings
-    clock: VirtualClock
+    clock: Clock
     ledger: Ledger
     connect: Callable[[], requests.Session]
     ended: dict[str, datetime] = field(default_factory=dict)

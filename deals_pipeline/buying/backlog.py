@@ -31,7 +31,7 @@ def survey(connection: DuckDBPyConnection, settings: Settings, now: datetime) ->
     feeds = [feed_of(connection, selection) for selection in settings.recent]
     shards = tuple(state for selection in settings.backfill for state in shard_states(connection, selection))
     backlog = Backlog(
-        head_scans=[_head(feed) for feed in feeds],
+        head_scans=[_head(feed, now) for feed in feeds],
         full_scans=[_full(feed, settings, now) for feed in feeds],
         history=_histories(connection, now, intervals.history) if shares.history else (),
         offers=_offers(connection, now, intervals.offers) if shares.offers else (),
@@ -51,8 +51,8 @@ def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) 
     return tuple(dict.fromkeys((*sellers, *offers)))
 
 
-def _head(feed: Feed) -> Scan:
-    return Scan(_key(feed), feed.scans, feed.begun_at)
+def _head(feed: Feed, now: datetime) -> Scan:
+    return Scan(_key(feed), feed.scans, feed.begun_at(now))
 
 
 def _full(feed: Feed, settings: Settings, now: datetime) -> Scan:

@@ -76,7 +76,11 @@ class Buyer:
         self._allowance = allowance
 
     def load_landed(self) -> int:
-        """Load what earlier runs paid for and did not load; return how many answers (F31, F44)."""
+        """Load what earlier runs paid for and did not load; return how many answers (F31, F44).
+
+        Raises `NotLanded` where nothing could land.
+        """
+        self._landing.require_room()
         with self.warehouse.connect() as connection:
             answers = sum(1 for _ in load_landed(connection, self._landing.root))
         if answers:

@@ -60,10 +60,9 @@ class Feed:
     def _scans(self) -> tuple[ScanState, ...]:
         return tuple(scan for scan in (self.full, self.head) if scan is not None)
 
-    @property
-    def begun_at(self) -> datetime | None:
-        """When its first page was last read."""
-        return max((state.scan.started_at for state in self._scans), default=None)
+    def begun_at(self, now: datetime) -> datetime | None:
+        """Return when its first page was last read."""
+        return max((begun_at for state in self._scans if (begun_at := state.begun_at(now))), default=None)
 
     @property
     def completed_at(self) -> datetime | None:
@@ -111,9 +110,9 @@ class Feed:
         completed_at = self.completed_at
         return completed_at is None or now - completed_at >= interval or self.unfinished(now, interval) is not None
 
-    def was_read_since(self, since: datetime, reading: Reading) -> bool:
+    def was_read_since(self, since: datetime, reading: Reading, now: datetime) -> bool:
         """Return whether what is asked for was read since; what a head scan has left is a full scan's to go on with."""
-        begun = [state for state in self._scans if state.scan.started_at >= since]
+        begun = [state for state in self._scans if (begun_at := state.begun_at(now)) and begun_at >= since]
         match reading:
             case Reading.HEAD:
                 return bool(begun)
@@ -165,10 +164,11 @@ def read_feeds(
     """
     with buyer.warehouse.connect() as connection:
         feeds = [feed_of(connection, selection) for selection in selections]
+    now = buyer.clock.now()
     read: list[str] = []
     try:
-        for feed in sorted(feeds, key=lambda feed: feed.begun_at or LONG_AGO):
-            if feed.was_read_since(asked_at - RESULTS_CACHED, reading):
+        for feed in sorted(feeds, key=lambda feed: feed.begun_at(now) or LONG_AGO):
+            if feed.was_read_since(asked_at - RESULTS_CACHED, reading, now):
                 continue
             if reading is Reading.FULL or (
                 reading is Reading.DUE and feed.is_full_scan_due(buyer.clock.now(), interval)

@@ -39,6 +39,7 @@ from deals_pipeline.keepa.replies import (
 )
 from deals_pipeline.keepa.requests import (
     DEALS_PER_PAGE,
+    PAGES_MAX,
     DealPageRequest,
     ProductRequest,
     Request,
@@ -201,7 +202,7 @@ def _read_page(request: DealPageRequest, items: list[Raw], tokens: TokenObservat
         quarantined=tuple(quarantined),
         breaches=selection_breaches(request.selection, sound),
         duplicates=len(sound) - len(newest),
-        is_last=len(items) < DEALS_PER_PAGE,
+        is_last=len(items) < DEALS_PER_PAGE or request.page == PAGES_MAX - 1,
         is_in_order=(bool(sound) or not items) and in_order(request.selection, sound),
     )
 

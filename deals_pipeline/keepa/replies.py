@@ -46,8 +46,8 @@ class Quarantined:
 class Page:
     """One page of deals, each ASIN once with its newest observation.
 
-    `is_last` holds when Keepa sent fewer than 150, whatever became of them here; `is_in_order` when they came in the
-    order that was asked for; `breaches` names parameters that had no effect.
+    `is_last` holds when Keepa sent fewer than 150, whatever became of them here, or shows no page after it;
+    `is_in_order` when they came in the order that was asked for; `breaches` names parameters that had no effect.
     """
 
     tokens: TokenObservation

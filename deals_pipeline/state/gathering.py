@@ -129,7 +129,7 @@ def _selections(
         yield WatchedSelection(
             name=feed.selection.name,
             marketplace=feed.selection.marketplace.name,
-            head_scan_at=feed.begun_at,
+            head_scan_at=feed.begun_at(now),
             head_scan_due_at=head_scan_due_at,
             full_scan_at=feed.completed_at,
             full_scan_due_at=full_scan_due_at,

@@ -56,7 +56,7 @@ def status(state: BucketState, record: Record, policy: Policy, now: datetime) ->
     available = available_at(state, now)
     return BucketStatus(
         at=now,
-        observed_at=state.observation.received_at if state.observation else None,
+        observed_at=_observed_at(state, now),
         balance=balance_at(state, now),
         available=available,
         held=state.held,
@@ -74,6 +74,12 @@ def status(state: BucketState, record: Record, policy: Policy, now: datetime) ->
         lost=record.lost,
         throttled=record.throttled,
     )
+
+
+def _observed_at(state: BucketState, now: datetime) -> datetime | None:
+    """Return when Keepa last said the balance, `None` where it did not, or where our clock has been set back since."""
+    seen = state.observation
+    return seen.received_at if seen is not None and seen.received_at <= now else None
 
 
 def _next(state: BucketState, policy: Policy, lane: Lane, now: datetime) -> datetime | None:

@@ -20,8 +20,9 @@ from deals_pipeline.warehouse.statements import statement
 class ScanState:
     """The newest scan of its kind and version as far as its pages are stored; `next_page` is the cursor.
 
-    `completed_at`, `server_from` and `server_until` are Keepa's clock in UTC. `is_truncated` says that it ended at the
-    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included;
+    `completed_at`, `server_from` and `server_until` are Keepa's clock in UTC, `received_at` is ours: when its newest
+    page came. Ours may be wrong by hours, and be set: an age is told by one clock alone. `is_truncated` says that it
+    ended at the 10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included;
     `last_sort_value` is of the last of them. `deals_on_last_page` is of the last page that Keepa may show, `None` where
     that was not read. `scans`, `scans_completed`, `last_completed_at`, `last_completed_from` (when it began) and
     `was_too_wide` (whether a last possible page ever had deals) are of all scans of the version, kind and shard.
@@ -37,6 +38,7 @@ class ScanState:
     deals: int
     server_from: datetime
     server_until: datetime
+    received_at: datetime
     scans: int
     scans_completed: int
     last_completed_at: datetime | None
@@ -45,9 +47,13 @@ class ScanState:
     deals_on_last_page: int | None
     was_too_wide: bool
 
+    def begun_at(self, now: datetime) -> datetime | None:
+        """Return when it began, `None` where our clock has been set back since, so that nobody knows."""
+        return self.scan.started_at if self.scan.started_at <= now else None
+
     def is_resumable(self, now: datetime, age_max: timedelta) -> bool:
         """Return whether to go on with it: begun, not complete, and its newest page neither old nor in the future."""
-        age = now - self.server_until
+        age = now - self.received_at
         return self.completed_at is None and -CLOCK_TOLERANCE <= age <= age_max
 
 

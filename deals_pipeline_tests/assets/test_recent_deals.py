@@ -194,6 +194,17 @@ def test_a_rejected_request_fails_the_run_at_once_and_says_what_to_change(make: 
     assert world.settings.key.get_secret_value() not in str(failure.step_failure_data.error)
 
 
+def test_where_no_answer_can_land_none_is_bought(make: Make) -> None:
+    """F44."""
+    world = make()
+    world.settings.places.home.mkdir(parents=True)
+    world.settings.places.landing.write_text("no folder")
+    result = world.execute("recent_deals_job", raise_on_error=False)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "Nothing was bought; make room" in str(failure.step_failure_data.error)
+    assert world.spent == 0
+
+
 def test_what_was_paid_for_and_not_loaded_is_loaded_by_the_next_run_at_no_cost(make: Make) -> None:
     """F44."""
     world = make()

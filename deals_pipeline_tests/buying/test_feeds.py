@@ -29,6 +29,7 @@ FULL = ScanState(
     deals=800,
     server_from=BEGAN,
     server_until=ENDED,
+    received_at=ENDED,
     scans=1,
     scans_completed=1,
     last_completed_at=ENDED,
@@ -49,6 +50,7 @@ def head(oldest: datetime | None) -> ScanState:
         pages=1,
         server_from=NEXT,
         server_until=NEXT,
+        received_at=NEXT,
         scans_completed=0,
         last_completed_at=None,
         last_completed_from=None,
@@ -56,7 +58,15 @@ def head(oldest: datetime | None) -> ScanState:
     )
 
 
-BEGUN = replace(FULL, completed_at=None, last_completed_at=None, scans_completed=0, server_from=NEXT, server_until=NEXT)
+BEGUN = replace(
+    FULL,
+    completed_at=None,
+    last_completed_at=None,
+    scans_completed=0,
+    server_from=NEXT,
+    server_until=NEXT,
+    received_at=NEXT,
+)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,14 @@ from deals_pipeline.keepa.replies import (
     TokenStatus,
     WireAnswer,
 )
-from deals_pipeline.keepa.requests import DEALS_PER_PAGE, DealPageRequest, ProductRequest, Request, SellerRequest
+from deals_pipeline.keepa.requests import (
+    DEALS_PER_PAGE,
+    PAGES_MAX,
+    DealPageRequest,
+    ProductRequest,
+    Request,
+    SellerRequest,
+)
 from deals_pipeline.keepa.selection import DealSelection, Domain, SortType
 from deals_pipeline.keepa.tokens import TokenObservation
 from deals_pipeline_tests.keepa.wire_examples import (
@@ -241,6 +248,11 @@ def a_page_of(count: int, *, malformed: int = 0, repeated: int = 0) -> list[Any]
 def test_only_a_page_that_keepa_sent_short_is_the_last(items: list[Any], is_last: bool) -> None:
     """F29: counted before anything is put aside."""
     assert page(items).is_last is is_last
+
+
+def test_the_last_page_that_keepa_shows_is_the_last_however_long() -> None:
+    """F28: there is no page to go on with."""
+    assert page(a_page_of(150), DealPageRequest(selection=PAGE.selection, page=PAGES_MAX - 1)).is_last
     assert DEALS_PER_PAGE == 150
 
 

@@ -56,6 +56,12 @@ def test_before_the_first_observation_nothing_is_known() -> None:
     assert set(unknown.affordable_at.values()) == {None}
 
 
+def test_an_observation_from_before_the_clock_was_set_back_is_none() -> None:
+    """F17: who plans by it would wait until the clock is again where it was."""
+    seen = Observation(NOW + timedelta(hours=3), NOW + timedelta(hours=3), -5, timedelta(seconds=30), reduction=0)
+    assert status(BucketState(seen, (5,) * 5), Record(), POLICY, NOW).observed_at is None
+
+
 def test_spend_is_told_by_lane_run_and_purpose_and_the_rest_is_foreign() -> None:
     """F14: every token that left is a settled call's, or foreign."""
     spends = (

@@ -49,7 +49,13 @@ def minute(time: datetime) -> int:
 
 
 def landed(
-    request: Request, document: object, *, name: str = "", scan: Scan | None = None, status: int = 200
+    request: Request,
+    document: object,
+    *,
+    at: datetime = SERVER_TIME,
+    name: str = "",
+    scan: Scan | None = None,
+    status: int = 200,
 ) -> Landed:
     answer = answered(document, status)
     (kind,) = (name for name, type_ in REQUESTS.items() if type(request) is type_)
@@ -59,7 +65,7 @@ def landed(
         hold_id="hold-1",
         run_id="run-1",
         code_version="0",
-        received_at=SERVER_TIME,
+        received_at=at,
         server_time=None,
         status=status,
         content_encoding="gzip",
@@ -83,7 +89,7 @@ def a_page(
 ) -> Landed:
     """Return a landed page as Keepa's clock stood at `at`."""
     document = page_of(deals, timestamp=to_unix_ms(at))
-    return landed(DealPageRequest(selection=selection, page=number), document, scan=scan, name=name)
+    return landed(DealPageRequest(selection=selection, page=number), document, at=at, scan=scan, name=name)
 
 
 def deals(first: int, count: int, at: datetime = SERVER_TIME, **fields: object) -> list[Wire]:

@@ -7,7 +7,7 @@ CREATE TABLE scan_page (
   deals SMALLINT NOT NULL, -- deals that it listed, sound or not, duplicates included
   quarantined SMALLINT NOT NULL, -- of these, put aside
   duplicates SMALLINT NOT NULL, -- of these, a second time on the same page
-  is_last BOOLEAN NOT NULL, -- it had fewer than 150 deals
+  is_last BOOLEAN NOT NULL, -- it had fewer than 150 deals, or was the last that Keepa shows
   is_in_order BOOLEAN NOT NULL, -- its deals came in the order that was asked for
   first_sort_value BIGINT, -- of its first deal, so that deals ascend; unit by sort type; NULL when no deal has one
   last_sort_value BIGINT -- of its last deal

@@ -16,9 +16,19 @@ cursor_page AS (
   GROUP BY scan_page.scan_id
 ),
 
+received AS (
+  SELECT
+    scan_page.scan_id,
+    max(landed_file.received_at) AS received_at
+  FROM scan_page
+  JOIN landed_file ON landed_file.landed_file = scan_page.landed_file
+  GROUP BY scan_page.scan_id
+),
+
 newest AS (
   SELECT
     scan.*,
+    coalesce(received.received_at, scan.server_until) AS received_at,
     last_page.deals AS deals_on_last_page,
     count(*) OVER alike AS scans,
     count(scan.completed_at) OVER alike AS scans_completed,
@@ -29,6 +39,7 @@ newest AS (
   FROM scan
   LEFT JOIN last_page ON last_page.scan_id = scan.scan_id
   LEFT JOIN cursor_page ON cursor_page.scan_id = scan.scan_id
+  LEFT JOIN received ON received.scan_id = scan.scan_id
   WHERE scan.selection = $selection
   WINDOW alike AS (PARTITION BY scan.selection_version, scan.kind, scan.shard)
   QUALIFY row_number() OVER (
@@ -50,6 +61,7 @@ SELECT
   deals,
   server_from,
   server_until,
+  received_at,
   scans,
   scans_completed,
   last_completed_at,

@@ -11,9 +11,12 @@ VULNERABLE = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-2019-
 SKIPPED = {"name": "requests", "skip_reason": "Dependency not found on PyPI and could not be audited: requests"}
 
 
-UNREACHED = (
-    "Traceback (most recent call last):\n  raise ConnectionError\nrequests.exceptions.ConnectionError: Max retries\n"
-)
+UNREACHED = [
+    Answer(
+        "", f"Traceback (most recent call last):\n  raise ConnectionError\nrequests.exceptions.{name}: Max retries\n"
+    )
+    for name in ("ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "HTTPError")
+]
 
 
 def printed(*dependencies: object) -> Answer:
@@ -33,7 +36,7 @@ def test_packages_of_which_nothing_is_known_pass_and_are_counted() -> None:
     )
 
 
-@pytest.mark.parametrize("answer", [Answer("", UNREACHED), printed(), printed(SKIPPED, SKIPPED)])
+@pytest.mark.parametrize("answer", [*UNREACHED, printed(), printed(SKIPPED, SKIPPED)])
 def test_that_nobody_could_be_asked_is_said_aloud(answer: Answer) -> None:
     """What pip-audit prints where the services are out of reach: a traceback, or that all are clean."""
     asked = []

@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+import hypothesis
 import pytest
 
 from deals_pipeline.simulator.endpoints import Endpoints
 from deals_pipeline_tests.dagster_world import ROOT, DagsterWorld, make_world
+
+# How long an example takes says on a busy machine nothing of the code.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 NO_COMPUTE_LOGS: Final = """
 # Four processes for each step that is executed, for what nobody reads here.

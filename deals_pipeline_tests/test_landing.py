@@ -100,7 +100,7 @@ ANSWERS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(REQUESTS, ANSWERS, st.none() | st.text(max_size=20))
 def test_any_request_and_any_bytes_are_read_as_they_were_landed(
     request_: Request, answer: WireAnswer, shard: str | None

@@ -211,7 +211,7 @@ def test_no_run_key_is_used_for_two_units_that_were_bought() -> None:
 SHARES: Final = st.lists(st.integers(0, 50), min_size=3, max_size=3).filter(lambda parts: 0 < sum(parts) <= 100)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     rate=st.sampled_from((1, 2, *RATES[:-1])),
     pending=st.sets(st.sampled_from(SHARING), min_size=1),

@@ -1,8 +1,11 @@
 """What the assets that spend tokens share: declaration, run config, buyer, and how a refusal fails the run."""
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -20,7 +23,8 @@ from deals_pipeline.resources.warehouse import WarehouseResource
 from deals_pipeline.token_bucket.reservation import BalanceUnknown
 
 POOL: Final = "keepa_api"
-"""The pool of all assets that spend: with a limit of 1, two runs never spend at once."""
+"""The pool of all assets that spend: with a limit of 1, they take turns."""
+TURN: Final = "spending.lock"
 WAIT_MINUTES_MAX: Final = 1440
 
 
@@ -63,14 +67,17 @@ def buying(
     keepa: KeepaResource,
     warehouse: WarehouseResource,
 ) -> Iterator[Buyer]:
-    """Hand out the buyer of a run, which has loaded what earlier ones had bought; a refusal fails the run."""
+    """Hand out the buyer of a run when its turn has come; it has loaded what earlier ones had bought.
+
+    A refusal fails the run.
+    """
     run_id, clock, settings = context.run.run_id, token_bucket.clock, warehouse.settings
     if settings.mode is Mode.SIMULATED:
         context.log.info("No KEEPA_API_KEY: the simulator serves, and nothing here is real.")
     landing = Landing(settings.places.landing, run_id, clock)
     wait = timedelta(minutes=config.wait_for_tokens)
-    allowance = Allowance.starting(clock.now(), tokens_max=config.tokens_max, wait=wait)
-    with closing(keepa.client(landing)) as client:
+    with _turn(settings.places.home, context), closing(keepa.client(landing)) as client:
+        allowance = Allowance.starting(clock.now(), tokens_max=config.tokens_max, wait=wait)
         bucket = token_bucket.bucket(client.token_status, run_id)
         buyer = Buyer(bucket, client, landing, warehouse, clock, allowance)
         buyer.load_landed()
@@ -81,6 +88,27 @@ def buying(
         except BalanceUnknown as refused:
             said = f"Keepa refused: {refused}. Check KEEPA_API_KEY and the plan behind it"
             raise dg.Failure(said, allow_retries=False) from refused
+
+
+@contextmanager
+def _turn(home: Path, context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Spend alone while the block lasts, after whoever does now; the kernel ends the turn of a process that is dead.
+
+    Dagster may grant the last place in a pool to two who ask for it within the same milliseconds: it looks for one that
+    is free, and then takes it, whoever has it by then (`SqlEventLogStorage._claim_concurrency_slot`; on SQLite nothing
+    is locked between the two). And a pool can be given more places by hand.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    lock = os.open(home / TURN, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            context.log.info("Another run spends, although this one has a place in the pool: waiting until it ends.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def asked_at(context: dg.AssetExecutionContext, now: datetime) -> datetime:

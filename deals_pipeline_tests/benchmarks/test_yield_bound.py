@@ -38,7 +38,7 @@ def test_what_waits_longest_leaves_its_place_to_what_cannot_wait() -> None:
 spans = st.tuples(st.integers(0, 5), st.integers(0, 3)).map(lambda span: find(span[0], span[0] + span[1]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(spans, min_size=1, max_size=5), st.integers(1, 3))
 def test_no_schedule_is_shorter_and_one_is_as_short(finds: list[Find], size: int) -> None:
     """Against every schedule there is: reads at the deadlines suffice, since a read may be put off to one."""

@@ -20,7 +20,6 @@ def fuzzed(share: float, cases_an_example: int = 1) -> settings:
     """Return the settings of a test that tries a share of all cases."""
     return settings(
         max_examples=max(1, round(CASES * share / cases_an_example)),
-        deadline=None,
         phases=PHASES,
         suppress_health_check=list(HealthCheck),
     )

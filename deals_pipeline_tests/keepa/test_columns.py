@@ -2,7 +2,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deals_pipeline.keepa.columns import HISTORY_SCHEMA, history_table
@@ -55,7 +55,6 @@ def rows_one_by_one(products: list[tuple[int, int, list[list[int] | None] | None
     return rows
 
 
-@settings(deadline=None)
 @given(PRODUCTS)
 def test_the_table_of_histories_is_what_a_loop_over_every_point_builds(
     products: list[tuple[int, int, list[list[int] | None] | None]],

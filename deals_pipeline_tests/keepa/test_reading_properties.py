@@ -3,7 +3,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deals_pipeline.keepa.columns import history_table
@@ -41,7 +41,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 REQUESTS = st.sampled_from([request for request, _ in VALID_ANSWERS])
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=300)
 
 
 def use(reply: Reply) -> None:

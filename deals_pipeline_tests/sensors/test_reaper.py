@@ -37,8 +37,9 @@ from deals_pipeline_tests.sensors.places import SHIPPED, Home, open_home
 GHOST_JOB = Path(__file__).with_name("ghost_job.py")
 LEASE_WORKER = Path(__file__).parents[1] / "token_bucket" / "lease_worker.py"
 START_SECONDS_MAX = 45.0
-FREED_SECONDS_MAX = 10.0
-"""How long after the reaper's tick the next run may take until it works; it asks for its place every second or so."""
+FREED_SECONDS_MAX = 45.0
+"""How long after the reaper's tick the next run may take until it works: it asks for its place every second or so, and
+a busy machine lets it wait."""
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 LATER = SILENCE_MAX + timedelta(seconds=1)
 

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deals_pipeline.simulator.account import (
@@ -47,7 +47,6 @@ def states(config: AccountConfig, requests: list[tuple[int, int]]) -> list[Accou
     return seen
 
 
-@settings(deadline=None)
 @given(configs(), requests)
 def test_a_balance_is_above_its_capacity_only_between_a_downgrade_and_the_next_tick(
     config: AccountConfig, requests: list[tuple[int, int]]
@@ -61,7 +60,6 @@ def test_a_balance_is_above_its_capacity_only_between_a_downgrade_and_the_next_t
         assert ticked.balance <= max(capacity_of(account.refill_rate), ticked.capacity)
 
 
-@settings(deadline=None)
 @given(configs(), requests)
 def test_a_request_is_executed_iff_the_balance_it_meets_is_above_zero_and_only_then_paid(
     config: AccountConfig, requests: list[tuple[int, int]]
@@ -75,7 +73,6 @@ def test_a_request_is_executed_iff_the_balance_it_meets_is_above_zero_and_only_t
         account = outcome.account
 
 
-@settings(deadline=None)
 @given(configs(), st.lists(moments, min_size=1, max_size=10))
 def test_advancing_in_any_steps_equals_advancing_at_once(config: AccountConfig, steps: list[int]) -> None:
     account = open_account(config)
@@ -84,7 +81,6 @@ def test_advancing_in_any_steps_equals_advancing_at_once(config: AccountConfig, 
     assert account == advance(config, open_account(config), max(steps))
 
 
-@settings(deadline=None)
 @given(configs(), requests)
 def test_every_token_is_accounted_for(config: AccountConfig, requests: list[tuple[int, int]]) -> None:
     for account in states(config, requests):
@@ -93,7 +89,6 @@ def test_every_token_is_accounted_for(config: AccountConfig, requests: list[tupl
         assert min(account.refilled, account.lost, account.carried_thousandths) >= 0
 
 
-@settings(deadline=None)
 @given(configs(), requests, moments)
 def test_the_next_tick_is_always_ahead_and_within_60_4_seconds(
     config: AccountConfig, requests: list[tuple[int, int]], now: int
@@ -102,7 +97,6 @@ def test_the_next_tick_is_always_ahead_and_within_60_4_seconds(
         assert 0 < observe(config, account, now).refill_in <= 60_400
 
 
-@settings(deadline=None)
 @given(configs(), requests, moments)
 def test_a_clock_set_back_changes_nothing(config: AccountConfig, requests: list[tuple[int, int]], now: int) -> None:
     for account in states(config, requests):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deals_pipeline.keepa.time import from_unix_ms
@@ -47,7 +47,6 @@ def asks(draw: st.DrawFn, high_max: int = 70_000) -> Ask:
     )
 
 
-@settings(deadline=None)
 @given(states(), asks(), MOMENTS)
 def test_no_grant_can_end_below_the_deepest_deficit_or_starts_at_the_floor(
     state: BucketState, ask: Ask, now: datetime
@@ -63,7 +62,6 @@ def test_no_grant_can_end_below_the_deepest_deficit_or_starts_at_the_floor(
         assert after is state
 
 
-@settings(deadline=None)
 @given(states(held=False), asks())
 def test_what_fits_a_full_bucket_is_granted_at_the_foreseen_tick_and_not_before(state: BucketState, ask: Ask) -> None:
     """F02, F03, F06: `affordable_at` is finite, and the first moment at which `decide` grants."""
@@ -83,7 +81,6 @@ def _lack(state: BucketState, ask: Ask, now: datetime) -> tuple[int, int]:
     return available_at(state, now), bucket.needed_for(state, ask)
 
 
-@settings(deadline=None)
 @given(states(), asks(), MOMENTS)
 def test_whoever_is_deferred_is_told_a_time_to_come(state: BucketState, ask: Ask, now: datetime) -> None:
     """F07, F16: never a time that has passed, so nobody spins."""
@@ -93,7 +90,6 @@ def test_whoever_is_deferred_is_told_a_time_to_come(state: BucketState, ask: Ask
         assert decision.available < decision.needed
 
 
-@settings(deadline=None)
 @given(states(), asks(), MOMENTS, st.integers(1, 5000))
 def test_more_tokens_never_turn_a_grant_into_a_refusal(state: BucketState, ask: Ask, now: datetime, more: int) -> None:
     """F03: there is no other threshold than the need of the ask."""
@@ -103,7 +99,6 @@ def test_more_tokens_never_turn_a_grant_into_a_refusal(state: BucketState, ask: 
         assert isinstance(decide(richer, ask, now), Granted)
 
 
-@settings(deadline=None)
 @given(states(), asks(), MOMENTS, st.integers(0, 2**31 - 1), st.integers(0, 4))
 def test_one_glitched_rate_among_five_moves_nothing(
     state: BucketState, ask: Ask, now: datetime, glitch: int, place: int
@@ -113,7 +108,6 @@ def test_one_glitched_rate_among_five_moves_nothing(
     assert decide(replace(state, rates=rates), ask, now) == decide(state, ask, now)
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 99),
     rate=RATES,
@@ -141,7 +135,6 @@ def test_with_no_hold_open_the_ledger_equals_the_server_in_the_middle_of_every_t
         assert balance_at(state, from_unix_ms(middle)) == observe(config, account, middle).tokens_left
 
 
-@settings(deadline=None)
 @given(states(), asks(), st.lists(st.sampled_from(["reserve", "settle", "void"]), max_size=12))
 def test_every_hold_ends_once_and_what_is_held_is_what_is_open(state: BucketState, ask: Ask, steps: list[str]) -> None:
     """F13."""

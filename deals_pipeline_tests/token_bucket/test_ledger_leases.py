@@ -23,7 +23,7 @@ from deals_pipeline_tests.token_bucket.examples import reserve
 from deals_pipeline_tests.token_bucket.places import ACCOUNT, Place
 
 WORKER = Path(__file__).with_name("lease_worker.py")
-GONE_SECONDS_MAX = 5.0
+GONE_SECONDS_MAX = 45.0
 
 
 class Worker:

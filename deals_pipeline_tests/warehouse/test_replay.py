@@ -72,7 +72,7 @@ def bought(tmp_path_factory: pytest.TempPathFactory, loaded: Load) -> tuple[list
     return answers, loaded(answers)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_bought_answers_give_the_same_tables_in_any_order_some_of_them_twice(
     bought: tuple[list[Landed], Contents], loaded: Load, data: st.DataObject
@@ -118,9 +118,7 @@ def small_answers(draw: st.DrawFn) -> list[Landed]:
     return answers
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(small_answers(), st.data())
 def test_answers_that_tie_give_the_same_tables_in_any_order(
     loaded: Load, answers: list[Landed], data: st.DataObject

@@ -9,7 +9,8 @@ and have had as many needed histories: 5 tokens for each of the fewest page read
 
 All but ours get answers without the bodies of histories, which they do not read: their tokens are the same.
 
-Results are kept beside the program: an interrupted benchmark goes on, as long as the code of a contestant is the same.
+Results are kept beside the program, and of ours each virtual day: an interrupted benchmark goes on, as long as the code
+of a contestant is the same.
 """
 
 import argparse
@@ -23,10 +24,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from benchmarks.contestants.contest import JANUARY_B, OURS, POLICIES, PRODUCTS, Result, World, contest, truth_of
+from benchmarks.contestants.stages import Stages
 from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.long_runs import Kept, code_of, workers
 
 KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
+STAGES: Final = Path(__file__).with_suffix(".stages")
 CODE: Final = ("benchmarks/contestants/*",)
 RIVALS: Final = (
     "deals_pipeline/__init__.py",
@@ -91,6 +94,8 @@ def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str
     """Yield entries as they come, those that take longest begun first."""
     began = time.monotonic()
     ours, rivals = Kept(KEPT, code_of(CODE), Entry), Kept(KEPT, code_of(CODE, sources=RIVALS), Entry)
+    stages = Stages(STAGES, ours.code)
+    stages.remove_others()
     parts = {name: entry for kept in (ours, rivals) for name, entry in kept.parts().items()}
     wanted = [
         (contestant, World(deals, plan, hours))
@@ -107,12 +112,15 @@ def _run(markets: Sequence[int], plans: Sequence[int], contestants: Sequence[str
         markets = sorted({world.deals for _, world in missing}, reverse=True)
         truths = {deals: pool.submit(truth_of, deals, hours) for deals in markets}
         running: list[Future[Result]] = [
-            pool.submit(contest, world, contestant, truths[world.deals].result()) for contestant, world in missing
+            pool.submit(contest, world, contestant, truths[world.deals].result(), stages)
+            for contestant, world in missing
         ]
         for future in as_completed(running):
             entry = entry_of(future.result())
             name = _name(entry.contestant, entry.world)
             (ours if entry.contestant == OURS else rivals).keep(name, entry)
+            if entry.contestant == OURS:
+                stages.forget(entry.world.folder)
             _say(f"{name}: done after {time.monotonic() - began:.0f} s")
             yield entry
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,13 +18,14 @@ from benchmarks.contestants.ours import ours, settings_of
 from benchmarks.contestants.policy import Caller, ContestClock, Over, Policy
 from benchmarks.contestants.referee import Rules, Score, judge
 from benchmarks.contestants.service import LeanEndpoints, Service
+from benchmarks.contestants.stages import Stage, Stages
 from benchmarks.contestants.truth import Truth, observe
 from deals_pipeline.config import Settings
 from deals_pipeline.keepa.time import to_unix_ms
 from deals_pipeline.simulator.account import AccountConfig
 from deals_pipeline.simulator.endpoints import TOKENS_PER_DEAL_PAGE, Endpoints
 from deals_pipeline.simulator.market.market import Market
-from deals_pipeline.simulator.store import MemoryStore
+from deals_pipeline.simulator.store import MemoryStore, SqliteStore
 
 START: Final = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 SEED: Final = 1
@@ -57,6 +58,11 @@ class World:
     def account(self) -> AccountConfig:
         """The account of each contestant."""
         return AccountConfig(seed=SEED, refill_rate=self.plan, started_at=to_unix_ms(START))
+
+    @property
+    def folder(self) -> str:
+        """Its name as a folder's."""
+        return f"{self.deals}-{self.plan}-{self.hours:g}"
 
     def __str__(self) -> str:
         return f"{self.deals} deals at {self.plan}/min"
@@ -96,32 +102,34 @@ def truth_of(deals: int, hours: float) -> Truth:
     return observe(Market(SEED, PRODUCTS[deals]), selection, START, START + timedelta(hours=hours))
 
 
-def contest(world: World, contestant: str, truth: Truth) -> Result:
-    """Let a contestant have its time in a world, and judge it."""
-    endpoints = (Endpoints if contestant == OURS else LeanEndpoints)(SEED, PRODUCTS[world.deals])
-    service = Service(endpoints, MemoryStore(world.account))
+def contest(world: World, contestant: str, truth: Truth, stages: Stages) -> Result:
+    """Let a contestant have its time in a world, and judge it; ours, which takes hours, goes on from its last stage."""
     with TemporaryDirectory() as home:
         settings = settings_for(world.deals, Path(home))
         if contestant == OURS:
-            ours(service, settings, START, world.until, _teller(world))
+            service = _ours(world, settings, Path(home), stages)
         else:
-            clock = ContestClock(START, world.until)
+            service = Service(LeanEndpoints(SEED, PRODUCTS[world.deals]), MemoryStore(world.account))
             with suppress(Over):
-                POLICIES[contestant](Caller(service, clock, settings.recent[0].query))
-    intervals, policy = settings.budget.intervals, settings.budget.policy
-    score = judge(truth, service.executed, world.account, Rules(intervals.history, intervals.offers))
-    with service.store.transaction() as transaction:
-        refused = transaction.account.refused
-    return Result(world, contestant, score, refused, policy.max_deficit.at_rate(world.plan))
+                POLICIES[contestant](
+                    Caller(service, ContestClock(START, world.until), settings.recent[0].query),
+                )
+        intervals, policy = settings.budget.intervals, settings.budget.policy
+        score = judge(truth, service.executed, world.account, Rules(intervals.history, intervals.offers))
+        with service.store.transaction() as transaction:
+            refused = transaction.account.refused
+        return Result(world, contestant, score, refused, policy.max_deficit.at_rate(world.plan))
 
 
-def _teller(world: World) -> Callable[[datetime], None]:
-    """Return what tells on stderr how far a world has come, each virtual day."""
-    began, told = time.monotonic(), [0]
+def _ours(world: World, settings: Settings, home: Path, stages: Stages) -> Service:
+    began, begun = time.monotonic(), stages.resume(world.folder, home) or Stage(START)
+    store = SqliteStore(home / "keepa.sqlite", world.account)
+    service = Service(Endpoints(SEED, PRODUCTS[world.deals]), store, executed=list(begun.executed))
 
-    def tell(now: datetime) -> None:
-        if (days := (now - START).days) > told[0]:
-            told[0] = days
-            print(f"  ours, {world}: day {days} after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    def reached(stage: Stage) -> None:
+        stages.keep(world.folder, home, stage)
+        told = f"  ours, {world}: day {(stage.at - START).days} after {time.monotonic() - began:.0f} s"
+        print(told, file=sys.stderr, flush=True)
 
-    return tell
+    ours(service, settings, begun, world.until, stages.every, reached)
+    return service

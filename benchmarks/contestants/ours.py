@@ -9,6 +9,7 @@ from typing import Final
 import requests
 
 from benchmarks.contestants.service import Service
+from benchmarks.contestants.stages import Stage
 from deals_pipeline.clock import VirtualClock
 from deals_pipeline.config import Settings, load_settings
 from deals_pipeline.keepa.client import KEEPA_URL
@@ -30,10 +31,15 @@ def settings_of(config: Path, home: Path) -> Settings:
 
 
 def ours(
-    service: Service, settings: Settings, start: datetime, until: datetime, tell: Callable[[datetime], None]
+    service: Service,
+    settings: Settings,
+    begun: Stage,
+    until: datetime,
+    every: timedelta,
+    reached: Callable[[Stage], None],
 ) -> None:
-    """Run the pipeline against a service; `tell` is told the time before each step."""
-    clock = VirtualClock(start)
+    """Run the pipeline against a service from a stage on; `reached` is told each further one, while all files rest."""
+    clock = VirtualClock(begun.at)
 
     def connect() -> requests.Session:
         session = requests.Session()
@@ -42,10 +48,14 @@ def ours(
 
     Path(settings.places.ledger).parent.mkdir(parents=True, exist_ok=True)
     ledger = open_ledger(settings.places.ledger, account_of(settings.key), clock)
-    pipeline = VirtualPipeline(settings, clock, ledger, connect)
-    with closing(pipeline.warehouse):
+    pipeline = VirtualPipeline(settings, clock, ledger, connect, dict(begun.ended), begun.runs)
+    stage_at = begun.at + every
+    with closing(ledger), closing(pipeline.warehouse):
         while (now := clock.now()) < until:
-            tell(now)
+            if now >= stage_at:
+                stage_at = now + every
+                pipeline.warehouse.close()
+                reached(Stage(now, tuple(service.executed), dict(pipeline.ended), pipeline.runs))
             planned, _ = pipeline.step()
             pause = SENSOR
             if isinstance(planned, Wait):

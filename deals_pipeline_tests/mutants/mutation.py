@@ -128,7 +128,8 @@ def _broken(copy: Path, mutant: Mutant) -> Iterator[None]:
 def _pytest(copy: Path, arguments: Sequence[str], seconds_max: int) -> tuple[int | None, str]:
     """Run tests of a copy, on the code of that copy; return pytest's exit status, `None` where it did not end."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    # A mutant as long as the text it replaces, written in the same second, is not told from it by its bytecode.
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             command, cwd=copy, env=environment, capture_output=True, text=True, timeout=seconds_max, check=False

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from deals_pipeline.analytics.best_deals import BestDeal, best_deals, money, why
+from deals_pipeline.analytics.best_deals import BestDeal, best_deals, in_words, why
 from deals_pipeline.clock import SystemClock
 from deals_pipeline.config import Mode, Settings
 from deals_pipeline.home import environment
@@ -93,7 +93,8 @@ def _report(settings: Settings) -> list[str]:
         f"{'Best expected profit':<{TITLE_CHARACTERS_MAX}}     buy    list  profit    ROI  confidence",
     ]
     for deal in best:
-        prices = "".join(f"{money(cents):>8}" for cents in (deal.price_now, deal.list_price_estimate, deal.profit))
+        amounts = (deal.price_now, deal.list_price_estimate, deal.profit)
+        prices = "".join(f"{in_words(cents, deal.domain):>8}" for cents in amounts)
         lines.append(f"{_title(deal):<{TITLE_CHARACTERS_MAX}}{prices}  {deal.roi:5.0%}  {deal.sale_confidence:10.0%}")
     if best:
         lines += ["", f"Why {_title(best[0])} ({best[0].asin}):", *(f"  {sentence}" for sentence in why(best[0]))]

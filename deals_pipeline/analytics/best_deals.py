@@ -2,20 +2,20 @@
 
 from calendar import month_name
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.analytics.recompute import statement
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.showing import shown
-
-CENTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class BestDeal:
-    """A deal that is worth buying; money in cents, names as in the table `deal_metrics`."""
+    """A deal that is worth buying; money in cents (yen in Japan), names as in the table `deal_metrics`."""
 
+    domain: Domain
     asin: str
     title: str | None
     price_now: int
@@ -39,11 +39,12 @@ class BestDeal:
 def best_deals(connection: DuckDBPyConnection, limit: int) -> tuple[BestDeal, ...]:
     """Return the deals that are worth buying, the largest expected profit first."""
     rows = connection.execute(statement("best_deals"), {"limit": limit}).fetchall()
-    return tuple(BestDeal(*row) for row in rows)
+    return tuple(BestDeal(Domain(domain_id), *row) for domain_id, *row in rows)
 
 
 def why(deal: BestDeal) -> tuple[str, ...]:
     """Return in a few sentences why a deal is worth buying."""
+    money = partial(in_words, domain=deal.domain)
     trust = "" if deal.seller_trust is None else f", trust {deal.seller_trust:.2f}"
     seller = f", from {shown(deal.seller_name or 'an unnamed seller')}{trust}" if deal.price_source == "offer" else ""
     shipped = "shipping included" if deal.price_source == "offer" else "without shipping"
@@ -59,6 +60,6 @@ def why(deal: BestDeal) -> tuple[str, ...]:
     )
 
 
-def money(cents: int) -> str:
-    """Return an amount in words of the marketplace's currency, without its sign."""
-    return f"{cents / CENTS:.2f}"
+def in_words(cents: int, domain: Domain) -> str:
+    """Return an amount as it is written in a marketplace's currency, without that one's sign."""
+    return f"{cents / 10**domain.money_decimals:.{domain.money_decimals}f}"

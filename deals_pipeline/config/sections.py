@@ -41,7 +41,8 @@ class Marketplace(Section):
     @field_validator("prep_fee", "inbound_shipping", "fba_fallback", mode="before")
     @classmethod
     def _in_cents(cls, value: object, info: ValidationInfo) -> int:
-        decimals = 0 if info.data.get("name") is Domain.JP else 2
+        name = info.data.get("name")
+        decimals = name.money_decimals if isinstance(name, Domain) else 2
         return int(hundredths(value, most=MONEY_MAX * 10 ** (2 - decimals), decimals=decimals) * 10**decimals)
 
 

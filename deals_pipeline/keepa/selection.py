@@ -45,6 +45,11 @@ class Domain(IntEnum):
     MX = 11
     BR = 12
 
+    @property
+    def money_decimals(self) -> int:
+        """How many decimals its money is shown with: all but yen come as hundredths (P2)."""
+        return 0 if self is Domain.JP else 2
+
 
 class DateRange(IntEnum):
     """The interval in which a deal's product changed."""

@@ -7,6 +7,7 @@ from duckdb import DuckDBPyConnection
 from deals_pipeline.analytics import recompute
 from deals_pipeline.analytics.best_deals import best_deals, why
 from deals_pipeline.config import Intervals
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline_tests.analytics.examples import SELLER, deal, offer, offered, sold_at
 from deals_pipeline_tests.analytics.reference import Seller
 from deals_pipeline_tests.analytics.stored import US, store
@@ -44,6 +45,13 @@ def test_the_reasons_are_the_numbers_of_its_row(warehouse: DuckDBPyConnection) -
         "Of 2 times that an offer went, 100% were sales by the sales rank.",
         "Listed at 50.00, after 22.69 all in and 13.00 for Amazon, it leaves 14.31: 63% of what it costs.",
     )
+
+
+def test_yen_have_no_decimals(warehouse: DuckDBPyConnection) -> None:
+    store(warehouse, {"0000000001": deal(sold_at(5000, 5000))})
+    recompute(warehouse, [US], Intervals(), 1000.0)
+    (best,) = best_deals(warehouse, 9)
+    assert why(replace(best, domain=Domain.JP))[0] == "It can be bought for 2000, without shipping."
 
 
 def test_a_listing_has_no_seller_and_no_shipping(warehouse: DuckDBPyConnection) -> None:

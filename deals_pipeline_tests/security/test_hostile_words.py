@@ -15,6 +15,7 @@ from deals_pipeline import demo, status
 from deals_pipeline.analytics.best_deals import BestDeal, why
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Fatal, Retryable, Sellers
+from deals_pipeline.keepa.selection import Domain
 from deals_pipeline.warehouse.loading import load
 from deals_pipeline.warehouse.publishing import publish
 from deals_pipeline_tests.dagster_world import DagsterWorld
@@ -36,6 +37,7 @@ SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 FORMULAS = (*SIGNS, "\t", "\r", "\n")
 DEAL = BestDeal(
     *(
+        Domain.US,
         "B000000001",
         "title",
         2000,

@@ -1,5 +1,6 @@
 -- One row per listed deal that is worth buying, the largest expected profit first.
 SELECT
+  deal.domain_id,
   deal.asin,
   deal.title,
   metrics.price_now,

@@ -1,3 +1,3 @@
 """A Dagster pipeline that turns Keepa API tokens into a fresh table of Amazon deals."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -170,6 +170,10 @@ WRONG: Final = (
         "intervals.full_scan_minutes = 9: allowed is greater than or equal to 10",
     ),
     (
+        amount("intervals", "full_scan_minutes", "5041"),
+        "intervals.full_scan_minutes = 5041: allowed is less than or equal to 5040",
+    ),
+    (
         amount("intervals", "history_minutes", "59"),
         "intervals.history_minutes = 59: allowed is greater than or equal to 60",
     ),

@@ -23,14 +23,15 @@ def published_deals(token_bucket: TokenBucketResource, warehouse: WarehouseResou
     """Snapshots for whoever must not open the warehouse: `deals` and its metrics as Parquet and CSV, price histories.
 
     Each file is replaced as a whole; those of histories, one for each marketplace with a row for each point, only where
-    they changed. In the CSV, an apostrophe stands before what a spreadsheet would take for a formula.
+    they changed, and every six hours at most. In the CSV, an apostrophe stands before what a spreadsheet would take for
+    a formula.
     """
     settings = warehouse.settings
     with warehouse.connect() as connection:
         parquet, csv = publish(connection, settings.places.published)
-        histories = publish_histories(connection, settings.places.published)
         columns = [dg.TableColumn(each.name, each.kind, each.comment) for each in deals_columns(connection)]
         table = table_metadata(connection, settings, "deal")
+    histories = publish_histories(warehouse.connect, settings.places.published, token_bucket.clock.now())
     files = {"parquet": parquet, "csv": csv} | {f"price_history_{path.stem}": path for path in histories.files}
     told: Metadata = {"dagster/uri": parquet.as_uri(), "histories_written": len(histories.written)}
     schema: Metadata = {"dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns))}

@@ -47,11 +47,14 @@ class Marketplace(Section):
 
 
 class Intervals(Section):
-    """How often things are bought again, in minutes, and the most of the refill that head scans may take."""
+    """How often things are bought again, in minutes, and the most of the refill that head scans may take.
+
+    What no page has shown for a week is bought no more, so that a full scan is due twice in a week at least.
+    """
 
     head_scan_minutes: Annotated[Whole, Field(ge=1, le=1440)] = 15
     head_scan_percent_max: Annotated[Whole, Field(ge=1, le=100)] = 20
-    full_scan_minutes: Annotated[Whole, Field(ge=10, le=10_080)] = 240
+    full_scan_minutes: Annotated[Whole, Field(ge=10, le=5040)] = 240
     history_minutes: Annotated[Whole, Field(ge=60, le=43_200)] = 1440
     offers_minutes: Annotated[Whole, Field(ge=60, le=43_200)] = 1440
 

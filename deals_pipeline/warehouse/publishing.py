@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -22,12 +23,17 @@ from deals_pipeline.warehouse.statements import statement
 
 HISTORIES: Final = "price_history"
 """The folder of histories: a file for each marketplace."""
-VERSION: Final = b"histories"
-"""Under which name a file of histories says which they are."""
+HISTORIES_INTERVAL: Final = timedelta(hours=6)
+"""A file of histories is written anew no more often: it has all points of all products, a gigabyte of 20 000."""
+CODE, HELD, AT = b"code_version", b"histories", b"published_at"
+"""Under which names a file of histories says by what it was written, which it holds, and when."""
 BATCH_PRODUCTS: Final = 500
 """How many products' points are in memory at once: some 700 000 at three years of history."""
 WRITING_SECONDS_MAX: Final = 3600.0
 """What nobody has written to for so long, beside a published file, is of a writer that was killed."""
+
+Connect: TypeAlias = Callable[[], AbstractContextManager[DuckDBPyConnection]]
+"""Opens the warehouse for the length of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +67,24 @@ def publish(connection: DuckDBPyConnection, folder: Path, name: str = "deals") -
     return parquet, csv
 
 
-def publish_histories(connection: DuckDBPyConnection, folder: Path) -> PublishedHistories:
+def publish_histories(connect: Connect, folder: Path, now: datetime) -> PublishedHistories:
     """Write all points as `price_history/<marketplace>.parquet` into a folder, where they changed since (F50).
 
-    Each file is replaced as a whole, and says in its metadata which histories it holds: whether it has to be written
-    follows from it and from the warehouse alone. Raises `WarehouseError`.
+    Each file is replaced as a whole, no more often than every `HISTORIES_INTERVAL`, and says in its metadata which
+    histories it holds: whether it has to be written follows from it, the warehouse and the time alone. The warehouse
+    is closed between batches, so that nobody waits for all. Raises `WarehouseError`.
     """
+    with connect() as connection:
+        versions = connection.execute(statement("history_versions")).fetchall()
     wanted = {
-        folder / HISTORIES / f"{Domain(domain_id).name}.parquet": (Domain(domain_id), f"{__version__} {histories}")
-        for domain_id, histories in connection.execute(statement("history_versions")).fetchall()
+        folder / HISTORIES / f"{Domain(domain_id).name}.parquet": (Domain(domain_id), held)
+        for domain_id, held in versions
     }
-    stale = [path for path, (_, version) in wanted.items() if _version(path) != version]
-    with all_cores(connection):
-        for path in stale:
-            write_aside(path, partial(_write_histories, connection, *wanted[path]))
+    stale = [path for path, (_, held) in wanted.items() if _is_due(path, held, now)]
+    for path in stale:
+        domain, held = wanted[path]
+        said = {CODE: __version__.encode(), HELD: held.encode(), AT: now.isoformat().encode()}
+        write_aside(path, partial(_write_histories, connect, domain, said))
     for left in (folder / HISTORIES).glob("*.parquet"):  # of a marketplace whose histories are not here any more
         if left not in wanted:
             left.unlink()
@@ -111,31 +121,38 @@ def _described(rows: DuckDBPyRelation, comments: dict[str, str | None]) -> tuple
     )
 
 
-def _version(path: Path) -> str | None:
-    """Return which histories a file holds, `None` where there is none, or none that can be read."""
+def _is_due(path: Path, held: str, now: datetime) -> bool:
+    """Return whether a file has to be written: it is of other code or not readable, or was long ago and of others."""
     try:
-        metadata: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
-    except (OSError, pa.ArrowException):
-        return None
-    return metadata.get(VERSION, b"").decode()
+        said: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
+        at = datetime.fromisoformat(said[AT].decode())
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return True
+    if said.get(CODE) != __version__.encode():
+        return True
+    return said.get(HELD) != held.encode() and not timedelta(0) <= now - at < HISTORIES_INTERVAL
 
 
-def _write_histories(connection: DuckDBPyConnection, domain: Domain, version: str, path: str) -> None:
-    batches = _batches(connection, domain)
+def _write_histories(connect: Connect, domain: Domain, said: Mapping[bytes, bytes], path: str) -> None:
+    batches = _batches(connect, domain)
     first = next(batches)
-    schema = first.schema.with_metadata({VERSION: version.encode()})
+    schema = first.schema.with_metadata(dict(said))
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         writer.write_table(first)
         for batch in batches:
             writer.write_table(batch)
 
 
-def _batches(connection: DuckDBPyConnection, domain: Domain) -> Iterator[pa.Table]:
+def _batches(connect: Connect, domain: Domain) -> Iterator[pa.Table]:
     """Yield the points in order: to sort them all at once takes five times the memory, and longer."""
-    asins = [asin for (asin,) in connection.execute(statement("history_asins"), {"domain_id": int(domain)}).fetchall()]
+    with connect() as connection:
+        rows = connection.execute(statement("history_asins"), {"domain_id": int(domain)}).fetchall()
+    asins = [asin for (asin,) in rows]
     for start in range(0, len(asins), BATCH_PRODUCTS):
         batch = asins[start : start + BATCH_PRODUCTS]
-        yield _points(connection, domain, batch[0], batch[-1]).to_arrow_table()
+        with connect() as connection, all_cores(connection):
+            points = _points(connection, domain, batch[0], batch[-1]).to_arrow_table()
+        yield points
 
 
 def _points(connection: DuckDBPyConnection, domain: Domain, first: str, last: str) -> DuckDBPyRelation:

@@ -122,6 +122,10 @@ def freshness(
     }
     if age is None:
         return Finding(True, "nothing was bought yet", numbers)
+    if age < -(CLOCK_TOLERANCE / HOUR):
+        return Finding(
+            False, f"the last sign of the feed is {-age} h ahead of this machine's clock: one is wrong", numbers
+        )
     return Finding(age <= allowed, f"the last sign of the feed is {age} h old, allowed are {allowed:g} h", numbers)
 
 

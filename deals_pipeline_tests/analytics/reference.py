@@ -443,7 +443,7 @@ def deal_metrics(known: Known, sales: ProductSales | None, marketplace: Marketpl
         all_in_cost=all_in_cost,
         referral_fee=referral_fee,
         fba_fee=fba_fee if sales else None,
-        amazon_fees=amazon_fees,
+        amazon_fees=amazon_fees if (amazon_fees or 0) < 2**31 else None,
         fees_estimated=fees_estimated if sales else None,
         profit=profit,
         margin=margin,
@@ -545,7 +545,7 @@ def seller_trust(seller: Seller | None) -> float | None:
         return 0.0
     if n is None or seller.rating_percent is None:
         return None
-    p = seller.rating_percent * n // 100 / n
+    p = min(seller.rating_percent, 100) * n // 100 / n
     centre = p + Z**2 / (2 * n)
     margin = Z * sqrt((p * (1 - p) + Z**2 / (4 * n)) / n)
     return (centre - margin) / (1 + Z**2 / n)

@@ -439,6 +439,10 @@ COSTS: Examples = {
         sales={"sale_price_estimate": 2_000_000_000, "one_year_average": 2_000_000_000},
         metrics={"list_price_ceiling": 1_800_000_000, "list_price_source": "implausible", "list_price_capped": True},
     ),
+    "a charge that is none": Example(
+        known=deal(replace(SOLD_AT_50, pick_and_pack_fee=2**31 - 1)),
+        metrics={"referral_fee": 750, "amazon_fees": None, "screened_reason": "no profit"},
+    ),
     "nothing is known of sales": Example(
         known=deal(),
         metrics={
@@ -560,6 +564,9 @@ PRICES: Examples = {
     "W: nobody rated": Example(known=rated(0, 0), metrics={"seller_trust": 0.0}),
     "W: everybody was pleased": Example(
         known=rated(100, 1), metrics={"seller_trust": pytest.approx(0.206543, abs=5e-7)}
+    ),
+    "W: no more than all are positive": Example(
+        known=rated(120, 1), metrics={"seller_trust": pytest.approx(0.206543, abs=5e-7)}
     ),
     "W: the rating is unknown": Example(known=rated(None, 5), metrics={"seller_trust": None}),
     "W: the number of ratings is unknown": Example(known=rated(98, None), metrics={"seller_trust": None}),

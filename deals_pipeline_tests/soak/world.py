@@ -6,7 +6,7 @@ The world knows the truth; processes know what their ledger and their answers te
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -309,7 +309,7 @@ class World:
             assert all(loaded.file_id for loaded in load_landed(connection, self.settings.places.landing))
             process.recompute()
             publish(connection, self.settings.places.published)
-            publish_histories(connection, self.settings.places.published)
+            publish_histories(lambda: nullcontext(connection), self.settings.places.published, self.clock.now())
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

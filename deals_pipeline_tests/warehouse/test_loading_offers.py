@@ -11,6 +11,7 @@ from deals_pipeline_tests.keepa.wire_examples import SELLER_ID, SERVER_MINUTE, a
 from deals_pipeline_tests.warehouse.answers import hours, landed, some_offers, some_products, some_sellers
 
 OTHER_ID = "A1OTHERSELLER1"
+CRAWLED = SERVER_MINUTE - 10
 
 
 def rows(connection: DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
@@ -18,7 +19,7 @@ def rows(connection: DuckDBPyConnection, query: str) -> list[tuple[object, ...]]
 
 
 def priced(number: int, price: int, shipping: int, **fields: object) -> dict[str, object]:
-    return an_offer(number, offerCSV=[SERVER_MINUTE - 10, price, shipping], **fields)
+    return an_offer(number, offerCSV=[CRAWLED, price, shipping], **fields)
 
 
 def test_an_answer_fills_snapshot_and_offers(warehouse: DuckDBPyConnection) -> None:
@@ -132,8 +133,13 @@ def test_a_malformed_seller_is_put_aside(warehouse: DuckDBPyConnection) -> None:
         ([priced(1, 500, 0, condition=1), priced(2, 400, 0, condition=6), priced(3, 900, 0, condition=5)], (3, 900)),
         ([priced(1, -1, 0), priced(2, 0, 0), priced(3, 900, 0, isShippable=False)], (3, 900)),
         ([priced(1, 500, 0, condition=1)], None),
+        ([priced(1, 300, 0, lastSeen=CRAWLED - 61), priced(2, 900, 0)], (2, 900)),
+        ([priced(1, 300, 0, lastSeen=CRAWLED - 60), priced(2, 900, 0)], (1, 300)),
     ],
-    ids=["shipping counts", "then the id", "FBA is free", "unknown FBM is out", "used only", "with a price", "none"],
+    ids=[
+        *("shipping counts", "then the id", "FBA is free", "unknown FBM is out", "used only", "with a price", "none"),
+        *("not by the newest crawl", "early in the newest crawl"),
+    ],
 )
 def test_the_chosen_offer_is_the_cheapest_that_can_be_bought(
     warehouse: DuckDBPyConnection, offers: list[dict[str, object]], chosen: tuple[int, int] | None
@@ -163,8 +169,19 @@ def retry_at(connection: DuckDBPyConnection) -> datetime:
 
 def test_what_is_refused_is_worth_another_try_later_and_later(warehouse: DuckDBPyConnection) -> None:
     """F27, F41: whichever request it was."""
-    waits = []
+    waits, now = [], hours(0)
     for number in range(8):
-        load(warehouse, some_offers({0: []}, at=hours(number), asked=[asin(7)], name=f"{number}"))
-        waits.append((retry_at(warehouse) - hours(number)) // timedelta(days=1))
-    assert waits == [1, 2, 4, 8, 16, 32, 32, 32]
+        load(warehouse, some_offers({0: []}, at=now, asked=[asin(7)], name=f"{number}"))
+        waits.append((retry_at(warehouse) - now) // timedelta(days=1))
+        now = retry_at(warehouse)
+    assert waits == [1, 1, 2, 4, 8, 16, 32, 32]
+
+
+def test_refusals_before_a_product_came_do_not_count(warehouse: DuckDBPyConnection) -> None:
+    """F41."""
+    for day in (0, 16, 32):
+        load(warehouse, some_offers({0: []}, at=hours(24 * day), asked=[asin(7)], name=f"{day}"))
+    assert retry_at(warehouse) == hours(24 * 64)
+    load(warehouse, some_offers({7: [an_offer(1)]}, at=hours(24 * 33)))
+    load(warehouse, some_offers({0: []}, at=hours(24 * 34), asked=[asin(7)], name="34"))
+    assert retry_at(warehouse) == hours(24 * 35)

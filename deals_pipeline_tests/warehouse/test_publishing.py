@@ -2,6 +2,8 @@ import csv
 import errno
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -186,6 +188,11 @@ def points(path: Path) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
 
 
+def published_at(connection: DuckDBPyConnection, folder: Path, hours: float = 0) -> PublishedHistories:
+    now = SERVER_TIME + timedelta(hours=hours)
+    return publish_histories(lambda: nullcontext(connection), folder, now)
+
+
 def test_histories_are_published_point_by_point_in_order_in_a_file_for_each_marketplace(
     warehouse: DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +202,7 @@ def test_histories_are_published_point_by_point_in_order_in_a_file_for_each_mark
     warehouse.execute(
         "INSERT INTO price_history SELECT * REPLACE (3 AS domain_id) FROM price_history WHERE price_type < 4"
     )
-    published = publish_histories(warehouse, tmp_path)
+    published = published_at(warehouse, tmp_path)
     folder = tmp_path / "price_history"
     assert published.files == published.written == (folder / "US.parquet", folder / "DE.parquet")
     for path, domain in zip(published.files, (1, 3), strict=True):
@@ -224,7 +231,7 @@ def test_points_are_in_order_where_there_are_too_many_for_an_index(
         FROM range(3000) AS numbers(number)
         CROSS JOIN (FROM price_history LIMIT 1) AS history
     """)
-    (path,) = publish_histories(warehouse, tmp_path).files
+    (path,) = published_at(warehouse, tmp_path).files
     asins = pq.read_table(path)["asin"].to_pylist()
     assert asins == sorted(asins)
     assert len(set(asins)) == 3001
@@ -233,18 +240,50 @@ def test_points_are_in_order_where_there_are_too_many_for_an_index(
 def test_histories_are_written_again_only_where_they_changed(warehouse: DuckDBPyConnection, tmp_path: Path) -> None:
     load(warehouse, some_products([1, 2]))
     warehouse.execute("INSERT INTO price_history SELECT * REPLACE (3 AS domain_id) FROM price_history")
-    us, de = publish_histories(warehouse, tmp_path).files
-    assert publish_histories(warehouse, tmp_path).written == ()
+    us, de = published_at(warehouse, tmp_path).files
+    assert published_at(warehouse, tmp_path).written == ()
     load(warehouse, some_products([3]))
-    assert publish_histories(warehouse, tmp_path).written == (us,)
+    assert published_at(warehouse, tmp_path, 6).written == (us,)
     load(warehouse, some_products([3], at=SERVER_TIME + timedelta(hours=1)))
-    assert publish_histories(warehouse, tmp_path).written == (us,), "as many points, of another answer"
+    assert published_at(warehouse, tmp_path, 12).written == (us,), "as many points, of another answer"
     de.write_bytes(b"no Parquet")
     us.unlink()
-    assert publish_histories(warehouse, tmp_path).written == (us, de)
+    assert published_at(warehouse, tmp_path, 12).written == (us, de)
     warehouse.execute("DELETE FROM price_history WHERE domain_id = 3")
-    assert publish_histories(warehouse, tmp_path) == PublishedHistories((us,), ())
+    assert published_at(warehouse, tmp_path, 12) == PublishedHistories((us,), ())
     assert list(us.parent.iterdir()) == [us]
+
+
+def test_a_file_of_histories_is_written_no_more_often_than_every_six_hours(
+    warehouse: DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F50: with ten thousands of products each head scan would else write a gigabyte."""
+    load(warehouse, some_products([1]))
+    (us,) = published_at(warehouse, tmp_path).written
+    load(warehouse, some_products([2]))
+    assert published_at(warehouse, tmp_path, 5.9).written == ()
+    assert published_at(warehouse, tmp_path, -1).written == (us,), "the clock was set"
+    load(warehouse, some_products([3]))
+    monkeypatch.setattr(publishing, "__version__", "another")
+    assert published_at(warehouse, tmp_path, -1).written == (us,), "it may have other columns"
+
+
+def test_the_warehouse_is_closed_between_batches_of_histories(
+    warehouse: DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F50."""
+    monkeypatch.setattr(publishing, "BATCH_PRODUCTS", 1)
+    load(warehouse, some_products([1, 2, 3]))
+    opened = 0
+
+    @contextmanager
+    def connect() -> Iterator[DuckDBPyConnection]:
+        nonlocal opened
+        opened += 1
+        yield warehouse
+
+    publish_histories(connect, tmp_path, SERVER_TIME)
+    assert opened == 2 + 3
 
 
 def test_histories_that_cannot_be_written_leave_those_that_were(
@@ -252,7 +291,7 @@ def test_histories_that_cannot_be_written_leave_those_that_were(
 ) -> None:
     """F50."""
     load(warehouse, some_products([1]))
-    (path,) = publish_histories(warehouse, tmp_path).files
+    (path,) = published_at(warehouse, tmp_path).files
     before = path.read_bytes()
     load(warehouse, some_products([2]))
 
@@ -262,12 +301,12 @@ def test_histories_that_cannot_be_written_leave_those_that_were(
     with monkeypatch.context() as broken:
         broken.setattr(pq.ParquetWriter, "write_table", full)
         with pytest.raises(WarehouseError, match=r"US\.parquet cannot be written: .*No space"):
-            publish_histories(warehouse, tmp_path)
+            published_at(warehouse, tmp_path, 6)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
-    assert publish_histories(warehouse, tmp_path).written == (path,)
+    assert published_at(warehouse, tmp_path, 6).written == (path,)
 
 
 def test_without_histories_nothing_is_published(warehouse: DuckDBPyConnection, tmp_path: Path) -> None:
-    assert publish_histories(warehouse, tmp_path / "published") == PublishedHistories((), ())
+    assert published_at(warehouse, tmp_path / "published") == PublishedHistories((), ())
     assert not (tmp_path / "published").exists()

@@ -9,6 +9,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.config import RecentSelection
+from deals_pipeline.keepa.contract import CLOCK_TOLERANCE
 from deals_pipeline.keepa.requests import DealPageRequest
 from deals_pipeline.landing import Landed, Landing, Scan, landed_files
 from deals_pipeline.simulator.faults import Fault, Faults
@@ -214,6 +215,17 @@ def test_a_scan_without_results_shows_that_the_feed_is_alive(warehouse: DuckDBPy
     load(warehouse, a_page([], at=hours(20), scan=a_scan(20), name="2"))
     found = quality.freshness(warehouse, [RECENT], INTERVAL, hours(21))
     assert (found.passed, found.numbers["sighting_hours"]) == (True, 21)
+
+
+def test_a_feed_that_is_hours_ahead_is_no_sign_of_life(warehouse: DuckDBPyConnection) -> None:
+    """F23, F33: it would hide for as long that nothing comes any more."""
+    load(warehouse, a_page(deals(0, 3), at=hours(2), scan=a_scan()))
+    assert quality.freshness(warehouse, [RECENT], INTERVAL, hours(2) - CLOCK_TOLERANCE).passed
+    found = quality.freshness(warehouse, [RECENT], INTERVAL, hours(0))
+    assert (found.passed, found.detail) == (
+        False,
+        "the last sign of the feed is 2.0 h ahead of this machine's clock: one is wrong",
+    )
 
 
 def test_a_feed_that_never_began_is_stale_from_the_first_answer_on(warehouse: DuckDBPyConnection) -> None:

@@ -86,7 +86,8 @@ costed AS (
 trusted AS (
   SELECT
     *,
-    floor(rating_percent * rating_count / 100) / nullif(rating_count, 0) AS positive
+    floor(CASE WHEN rating_percent > 100 THEN 100 ELSE rating_percent END * rating_count / 100)
+    / nullif(rating_count, 0) AS positive
   FROM costed
 ),
 
@@ -151,9 +152,9 @@ SELECT
   offer_trend,
   purchase_tax,
   TRY_CAST(all_in_cost AS INTEGER) AS all_in_cost,
-  referral_fee,
+  TRY_CAST(referral_fee AS INTEGER) AS referral_fee,
   CASE WHEN history_observed_at IS NOT NULL THEN fba_fee END AS fba_fee,
-  amazon_fees,
+  TRY_CAST(amazon_fees AS INTEGER) AS amazon_fees,
   CASE WHEN history_observed_at IS NOT NULL THEN fees_estimated END AS fees_estimated,
   TRY_CAST(profit AS INTEGER) AS profit,
   profit / nullif(list_price_estimate, 0) AS margin,

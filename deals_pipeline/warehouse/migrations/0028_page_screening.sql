@@ -1,10 +1,14 @@
 -- One row per deal, marketplace and ASIN: whether it is worth a token by what its page shows, which costs nothing.
--- What no page has shown for a week is not: its selection is not watched any more, or it was the backfill's.
+-- What no page has shown for a week is not: its selection is not watched any more, or it was the backfill's. A sighting
+-- that is days ahead of when it came is an error of Keepa's clock, and makes nothing old.
 CREATE VIEW page_screening AS
 WITH
 newest AS (
   SELECT
-    greatest((SELECT max(last_seen) FROM recent_deal), (SELECT max(last_seen) FROM backfilled_deal)) AS sighting
+    least(
+      greatest((SELECT max(last_seen) FROM recent_deal), (SELECT max(last_seen) FROM backfilled_deal)),
+      (SELECT max(received_at) FROM landed_file) + INTERVAL 1 DAY
+    ) AS sighting
 )
 
 SELECT

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -37,6 +38,8 @@ class Round:
     """How a round of the tests ended; `recoveries` are in seconds, and lack those that it did not come to."""
 
     is_passed: bool
+    ended: str
+    """When, UTC."""
     seconds: float
     recoveries: Mapping[str, float]
     load: float
@@ -81,7 +84,7 @@ def _round(number: int) -> Round:
     told = ", ".join(f"{name} {waited:.0f} s" for name, waited in recoveries.items())
     ending = "FAILED" if done.returncode else "passed"
     print(f"round {number}: {ending} in {seconds:.0f} s; {told}", file=sys.stderr, flush=True)
-    return Round(not done.returncode, seconds, recoveries, load)
+    return Round(not done.returncode, f"{datetime.now(timezone.utc):%m-%d %H:%M}", seconds, recoveries, load)
 
 
 def _recoveries(report: Path) -> Mapping[str, float]:
@@ -92,7 +95,7 @@ def _recoveries(report: Path) -> Mapping[str, float]:
 
 def _row(number: int, each: Round) -> Row:
     recoveries = {f"{name}, s": each.recoveries.get(name) for name in RECOVERIES}
-    return {"round": number, **recoveries, "all, s": each.seconds, "load": each.load}
+    return {"round": number, "ended": each.ended, **recoveries, "all, s": each.seconds, "load": each.load}
 
 
 if __name__ == "__main__":

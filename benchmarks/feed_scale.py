@@ -12,10 +12,11 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -154,6 +155,13 @@ def main() -> int:
     return conclude(__file__, [reading.row for reading in readings], _targets(readings))
 
 
+def _memory_grows_evenly(readings: Sequence[Reading]) -> Iterator[Target]:
+    """Yield what each further deal takes among the most, of what it takes among the least: nothing fixed hides it."""
+    steps = [(after.memory - before.memory) / (after.listed - before.listed) for before, after in pairwise(readings)]
+    if len(steps) > 1:
+        yield Target("memory of each further deal, the last / the first", steps[-1] / steps[0], "at most", GROWTH_MAX)
+
+
 def _targets(readings: Sequence[Reading]) -> Sequence[Target]:
     few, many = readings[0], readings[-1]
     growth = {
@@ -173,6 +181,7 @@ def _targets(readings: Sequence[Reading]) -> Sequence[Target]:
             )
             for what, (least, most) in growth.items()
         ),
+        *_memory_grows_evenly(readings),
     ]
 
 

@@ -140,7 +140,7 @@ def world(make: Callable[..., DagsterWorld], monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_days_with_faults_and_crashes_lose_nothing(world: DagsterWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F04, F12, F17, F25, F26, F27, F29, F31, F44: whatever happens, work goes on and nothing is bought for nothing."""
+    """F04, F17, F25, F26, F27, F29, F31, F44: whatever happens, work goes on and nothing is bought for nothing."""
     start = world.clock.now()
     diary = live(world, start + timedelta(hours=HOURS))
     assert diary.crashed > 0

@@ -14,12 +14,15 @@ from typing import Final
 
 from benchmarks.verdicts import Row, Target, command_line, conclude
 from deals_pipeline_tests.long_runs import Kept, code_of, workers
+from deals_pipeline_tests.soak.deleting import RECORDS, TABLES
 from deals_pipeline_tests.soak.life import Life, live_alone, tell
 
 KEPT: Final = Path(__file__).with_suffix(".kept.jsonl")
 CODE: Final = ("deals_pipeline_tests/simulation/*", "deals_pipeline_tests/soak/*")
 LONG_DAYS: Final = 5
 """From so many days on each world strikes at every place."""
+LONG_DAYS_IN_ALL: Final = 300
+"""From so many days on in all worlds together each table is deleted in one of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.days >= LONG_DAYS:
         spared = max((len(life.spared) for life in lives), default=0)
         targets.append(Target("places where no process was killed, the most in a world", spared, "at most", 0))
+    if options.days * options.seeds >= LONG_DAYS_IN_ALL:
+        undeleted = {*TABLES, *RECORDS}.difference(*(life.deleted for life in lives))
+        targets.append(Target("tables that nobody deleted in any world", len(undeleted), "at most", 0))
+        waits = sum(life.amid_waits for life in lives)
+        targets.append(Target("versions installed while a run waited for tokens", waits, "at least", 1))
     return conclude(__file__, [_row(life) for life in lives], targets)
 
 
@@ -73,6 +81,7 @@ def _row(life: Life) -> Row:
         "kills": life.kills,
         "spared places": len(life.spared),
         "versions": life.versions,
+        "amid waits": life.amid_waits,
         "deletions": life.deletions,
         "tokens": life.tokens,
         "processor s": life.seconds,

@@ -15,9 +15,10 @@ from duckdb import DuckDBPyConnection
 from deals_pipeline.landing import Landing
 from deals_pipeline.simulator.transport import SimulatorAdapter
 from deals_pipeline.token_bucket.reservation import Reservation
+from deals_pipeline.warehouse import publishing
 from deals_pipeline.warehouse.connection import transaction
 
-EFFECTS: Final = ("reserve", "mark_sent", "send", "land", "settle", "look")
+EFFECTS: Final = ("reserve", "mark_sent", "send", "land", "settle", "look", "sync_published")
 TRANSACTIONS: Final = ("load", "metrics")
 PLACES: Final = (
     *(f"{when} {effect}" for effect in (*EFFECTS, *TRANSACTIONS) for when in ("before", "after")),
@@ -104,6 +105,7 @@ def striking(fate: Fate) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Reservation, "mark_sent", around("mark_sent", Reservation.mark_sent))
         patch.setattr(Landing, "__call__", around("land", Landing.__call__))
+        patch.setattr(publishing, "_sync", around("sync_published", publishing._sync))  # noqa: SLF001 - file, then folder
         patch.setattr("deals_pipeline.warehouse.loading.transaction", within("load", transaction))
         recompute = import_module("deals_pipeline.analytics.recompute")  # a function has the same name
         patch.setattr(recompute, "transaction", within("metrics", transaction))

@@ -27,6 +27,8 @@ WATCHERS: Final[tuple[Callable[[], Watcher], ...]] = (*SPENDING, *KEEPING, *LIVI
 class Life:
     """What befell a world; `spared` are the places where no process was killed, `seconds` of the processor.
 
+    `amid_waits` counts new versions installed while a run waited for tokens, `deleted` names which states were deleted.
+
     `violation` tells which invariant did not hold, when and after what, `None` where all did.
     """
 
@@ -36,7 +38,9 @@ class Life:
     kills: int
     spared: frozenset[str]
     versions: int
+    amid_waits: int
     deletions: int
+    deleted: frozenset[str]
     tokens: int
     seconds: float
     violation: str | None
@@ -86,7 +90,9 @@ def live(seed: int, days: float, home: Path, tell: Callable[[int], None] = lambd
         kills=kills.total(),
         spared=frozenset(PLACES) - kills.keys(),
         versions=world.version,
+        amid_waits=world.roll_overs_amid_waits,
         deletions=world.deletions,
+        deleted=frozenset(world.deleted),
         tokens=world.account.spent,
         seconds=time.process_time() - began,
         violation=violation,

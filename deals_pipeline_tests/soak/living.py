@@ -6,14 +6,19 @@ from collections import deque
 from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from deals_pipeline.buying.backlog import survey
 from deals_pipeline.buying.outcome import Outcome
 from deals_pipeline.simulator.account import capacity_of
-from deals_pipeline.work import Plan, ProductUnit, ScanUnit, Work
+from deals_pipeline.work import Plan, Work
+from deals_pipeline_tests.security.traces import views
 from deals_pipeline_tests.soak.scenario import START
-from deals_pipeline_tests.soak.watcher import Watcher
+from deals_pipeline_tests.soak.watcher import Sent, Watcher
 from deals_pipeline_tests.soak.world import KEY, World
 
 BUCKETS_MAX: Final = 12
@@ -81,9 +86,9 @@ class WorkProgresses(Watcher):
         self.waited: dict[Work, float] = {}
         self.refilled = self.rate = 0
 
-    def stepped(self, world: World, plan: Plan, outcome: Outcome | None) -> None:  # noqa: ARG002
-        if isinstance(plan, ScanUnit | ProductUnit) and outcome is not None and outcome.tally.tokens_spent:
-            self.waited[plan.work] = 0
+    def sent(self, world: World, sent: Sent) -> None:  # noqa: ARG002
+        if sent.hold and sent.charged:
+            self.waited[Work(sent.hold.purpose)] = 0
 
     def probed(self, world: World) -> None:
         account = world.account
@@ -156,12 +161,30 @@ class EveryRowHasItsVersion(Watcher):
 
 
 class KeyIsNowhere(Watcher):
-    """(F66) The API key is in no file of the home."""
+    """(F66) The API key is in no file of the home, unpacked or as it lies there."""
 
     def ended(self, world: World) -> None:
-        for path in world.home.rglob("*"):
-            if path.is_file() and KEY.encode() in path.read_bytes():
+        world.living().end()
+        for path in sorted(path for path in world.home.rglob("*") if path.is_file()):
+            if any(KEY.encode() in view for view in views(path)):
                 world.fail("F66", f"{path.name} holds the key")
+
+
+def _failure(path: Path) -> Exception | None:
+    try:
+        pq.read_table(path)
+    except (OSError, pa.ArrowException) as failure:
+        return failure
+    return None
+
+
+class PublishedIsWhole(Watcher):
+    """(F50) Whenever a process was killed, what is published can be read as a whole."""
+
+    def started(self, world: World) -> None:
+        for path in world.settings.places.published.rglob("[!.]*.parquet"):
+            if failure := _failure(path):
+                world.fail("F50", f"{path.name} cannot be read: {failure}")
 
 
 class _Counting(logging.Handler):
@@ -170,7 +193,7 @@ class _Counting(logging.Handler):
         self.lines = self.longest = self.with_key = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = record.getMessage()
+        line = self.format(record)
         self.lines += 1
         self.longest = max(self.longest, len(line))
         self.with_key += KEY in line
@@ -209,6 +232,7 @@ LIVING: Final = (
     ScansComplete,
     NoNegativeIsStored,
     EveryRowHasItsVersion,
-    KeyIsNowhere,
     LogIsSmall,
+    PublishedIsWhole,
+    KeyIsNowhere,
 )

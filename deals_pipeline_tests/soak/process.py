@@ -10,7 +10,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.buyer import Allowance, Buyer
-from deals_pipeline.buying.histories import buy_histories
+from deals_pipeline.buying.histories import buy_histories, pending_histories
 from deals_pipeline.buying.outcome import Outcome
 from deals_pipeline.clock import Clock
 from deals_pipeline.landing import Landing
@@ -18,6 +18,8 @@ from deals_pipeline.token_bucket.ledger import Change, LedgerError, Result
 from deals_pipeline.token_bucket.model import BucketState
 from deals_pipeline.token_bucket.sqlite_ledger import SqliteLedger
 from deals_pipeline.token_bucket.tables import Tables
+from deals_pipeline.warehouse.publishing import publish, publish_histories
+from deals_pipeline.work import Work
 from deals_pipeline_tests.simulation.watcher import Transaction
 from deals_pipeline_tests.soak.fate import Fate, Killed
 from deals_pipeline_tests.virtual_pipeline import OpenWarehouse, VirtualPipeline
@@ -128,6 +130,21 @@ class Process(VirtualPipeline):
             buyer = Buyer(bucket, client, landing, self.warehouse, self.clock, allowance)
             buyer.load_landed()
             return buy_histories(buyer, self.settings.budget.intervals.history)
+
+    def would_wait(self, at_most: timedelta) -> bool:
+        """Return whether a run by hand would have to wait for tokens, for no longer than that."""
+        now, interval = self.clock.now(), self.settings.budget.intervals.history
+        at = self.status().affordable_at[Work.HISTORY.lane]
+        with self.warehouse.connect() as connection:
+            pending = pending_histories(connection, now, interval, 1)
+        return bool(pending.count) and at is not None and now < at <= now + at_most
+
+    def publish(self) -> None:
+        """Publish for readers."""
+        folder = self.settings.places.published
+        with self.warehouse.connect() as connection:
+            publish(connection, folder)
+        publish_histories(self.warehouse.connect, folder, self.clock.now())
 
     def end(self) -> None:
         """End as a process does that was not killed."""

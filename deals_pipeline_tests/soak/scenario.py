@@ -18,6 +18,8 @@ LIES: Final = (Fault.SORTS_BY_ANOTHER_KEY, Fault.IGNORES_A_PARAMETER)
 FAULTY: Final = 0.04
 FAULTY_SHORT: Final = 0.12
 PAUSE_MAX: Final = timedelta(hours=1)
+TURNS: Final = 3
+"""How many tables a world deletes before the next one's turn begins."""
 KILLED_EVERY: Final = timedelta(hours=2)
 LONG: Final = timedelta(days=1)
 HOUR_MS: Final = 3_600_000
@@ -35,10 +37,11 @@ class Deletion(Enum):
 
 @dataclass(frozen=True)
 class Deleted:
-    """A deletion at a time; `draw` picks the table, 0 to 1."""
+    """A deletion at a time; `number` picks the table in turn, so that some worlds delete each, `draw` all else."""
 
     at: datetime
     what: Deletion
+    number: int
     draw: float
 
 
@@ -77,7 +80,7 @@ class Scenario:
         draw = Random(f"soak {seed}")
         start, end = to_unix_ms(START), to_unix_ms(START + length)
         kinds = frozenset(Fault) - frozenset(LIES) | frozenset(draw.choice([(), (), *((lie,) for lie in LIES)]))
-        faults = Faults(seed, kinds, FAULTY if length >= LONG else FAULTY_SHORT)
+        faults = Faults(seed, kinds, FAULTY if length > LONG else FAULTY_SHORT)
         rare = min(1.0, length / timedelta(days=10))
         """The rarest things come some times in each world."""
         kinds_deleted = draw.sample(list(Deletion), k=len(Deletion))
@@ -85,7 +88,7 @@ class Scenario:
         return cls(
             seed=seed,
             length=length,
-            products=1_600 if length >= LONG else 400,
+            products=1_600 if length > LONG else 400,
             config=AccountConfig(
                 seed=seed,
                 refill_rate=5,
@@ -100,7 +103,12 @@ class Scenario:
             ),
             faults=faults,
             deletions=tuple(
-                Deleted(from_unix_ms(at), kinds_deleted[number % len(Deletion)], draw.random())
+                Deleted(
+                    from_unix_ms(at),
+                    kinds_deleted[number % len(Deletion)],
+                    seed * TURNS + number // len(Deletion),
+                    draw.random(),
+                )
                 for number, at in enumerate(moments)
             ),
             roll_overs=tuple(from_unix_ms(at) for at in _moments(draw, start, end, 48 * rare)),

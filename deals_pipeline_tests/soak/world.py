@@ -6,7 +6,7 @@ The world knows the truth; processes know what their ledger and their answers te
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -28,8 +28,8 @@ from deals_pipeline.simulator.server import Call, Delivery, KeepaServer
 from deals_pipeline.simulator.store import MemoryStore
 from deals_pipeline.token_bucket.ledger import account_of
 from deals_pipeline.token_bucket.model import Hold
+from deals_pipeline.token_bucket.reservation import TokenBucket
 from deals_pipeline.warehouse.loading import load_landed
-from deals_pipeline.warehouse.publishing import publish, publish_histories
 from deals_pipeline_tests.simulation.knowledge import Knowledge
 from deals_pipeline_tests.simulation.service import Cause
 from deals_pipeline_tests.simulation.watcher import Transaction, Violation
@@ -58,7 +58,7 @@ class WorldClock(VirtualClock):
         """Let time pass."""
         super().sleep(seconds)
         if self._world.is_waiting:
-            self._world.befall()
+            self._world.befall_waiting()
             self._world.fate.strike("amid a wait")
 
 
@@ -100,10 +100,13 @@ class World:
         self.version = 0
         self.versions: Final[list[str]] = []
         self.is_waiting = False
+        """Whether a run waits for tokens, just now."""
         self.episode = 0
         """How often the balance came back above 0."""
         self.newest: Sent | None = None
-        self.steps = self.deletions = 0
+        self.steps = self.deletions = self.roll_overs_amid_waits = 0
+        self.deleted: Final[set[str]] = set()
+        """Which states were deleted, tables by their names."""
         self._hold: Hold | None = None
         self._account = self._read_account()
         self._deletions = deque(scenario.deletions)
@@ -111,6 +114,7 @@ class World:
         self._by_hand = deque(scenario.by_hand)
         self._ended: dict[str, datetime] = {}
         self._runs = 0
+        self._has_waited = False
         self._patch = pytest.MonkeyPatch()
 
     @property
@@ -146,7 +150,9 @@ class World:
                         probe_at = self.clock.now() + PROBED_EVERY
                         for watcher in self.watchers:
                             watcher.probed(self)
+                        self._publish()
                 self.fate.is_off = True
+                self._end()
                 self._finish()
             for watcher in self.watchers:
                 watcher.ended(self)
@@ -209,18 +215,26 @@ class World:
         while self._roll_overs and self._roll_overs[0] <= now:
             self._roll_overs.popleft()
             self._install()
-            if not self.is_waiting and self.draw.random() < 0.5:
-                self._end()
-        while self._deletions and self._deletions[0].at <= now and not self.is_waiting:
+            if self.draw.random() < 0.5:
+                self._end()  # else the old code runs on
+        while self._deletions and self._deletions[0].at <= now:
             self._delete(self._deletions.popleft())
+
+    def befall_waiting(self) -> None:
+        """Let the next version be installed while a run waits for tokens, in one wait of two."""
+        if self._roll_overs and not self._has_waited and self.draw.random() < 0.5:
+            self._roll_overs.popleft()
+            self.roll_overs_amid_waits += 1
+            self._install()
+        self._has_waited = True
 
     def _act(self) -> None:
         now = self.clock.now()
         try:
             process = self.living()
-            if self._by_hand and self._by_hand[0] <= now:
+            if self._by_hand and self._by_hand[0] <= now and process.would_wait(WAITED):
                 self._by_hand.popleft()
-                self.is_waiting = True
+                self._has_waited = False
                 process.buy_by_hand(WAITED)
             else:
                 plan, outcome = process.step()
@@ -230,14 +244,12 @@ class World:
                     watcher.stepped(self, plan, outcome)
                 self.clock.sleep(self.draw.uniform(0.1, 1) * self.scenario.pause.total_seconds())
         except Killed as killed:
-            self.is_waiting = False
             self._bury(killed)
-        finally:
-            self.is_waiting = False
 
     def living(self) -> Process:
         """Return the process that lives, a new one after the last has ended."""
         if self.process is None:
+            self._start_newest()
             ledger = MortalLedger(
                 Path(self.settings.places.ledger), account_of(self.settings.key), self.clock, self.fate, self.transacted
             )
@@ -276,6 +288,9 @@ class World:
         self.version += 1
         self.versions.append(f"0.0.{self.version}")
         self.say(f"version {self.versions[-1]} is installed")
+
+    def _start_newest(self) -> None:
+        """Let the next process run the version that is installed; the one that lives runs its own to its end."""
         for name, module in list(sys.modules.items()):
             if name.startswith("deals_pipeline.") and hasattr(module, "__version__"):
                 self._patch.setattr(module, "__version__", self.versions[-1])
@@ -287,7 +302,7 @@ class World:
         self.say(f"somebody deletes {deleted.what.value} ({deleted.draw:.2f})")
         if deleted.what is Deletion.WAREHOUSE or (deleted.what is Deletion.LEDGER and deleted.draw < 0.5):
             self._end()
-        delete(deleted, self.settings.places, self.rows)
+        self.deleted.add(delete(deleted, self.settings.places, self.rows))
         if deleted.what is Deletion.TABLE:
             self._end()  # it is noticed by whoever opens the file next
         if deleted.what in (Deletion.LEDGER, Deletion.RECORDS):
@@ -302,14 +317,19 @@ class World:
         for watcher in self.watchers:
             watcher.restored(self, deleted)
 
+    def _publish(self) -> None:
+        try:
+            self.living().publish()
+        except Killed as killed:
+            self._bury(killed)
+
     def _finish(self) -> None:
         """Let a last process load what has landed, compute and publish."""
         process = self.living()
         with process.warehouse.connect() as connection:
             assert all(loaded.file_id for loaded in load_landed(connection, self.settings.places.landing))
             process.recompute()
-            publish(connection, self.settings.places.published)
-            publish_histories(lambda: nullcontext(connection), self.settings.places.published, self.clock.now())
+        process.publish()
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
@@ -324,8 +344,18 @@ class World:
                     for watcher in self.watchers:
                         watcher.landed(self, landing.latest)
 
+        wait = TokenBucket._sleep_until  # noqa: SLF001 - nothing else tells a wait for tokens from one for an answer
+
+        def waiting(*arguments: Any) -> None:  # noqa: ANN401 - whatever it takes
+            self.is_waiting = True
+            try:
+                wait(*arguments)
+            finally:
+                self.is_waiting = False
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Landing, "__call__", watched)
+            patch.setattr(TokenBucket, "_sleep_until", waiting)
             yield
 
     def landed(self) -> Iterator[Path]:

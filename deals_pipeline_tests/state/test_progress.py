@@ -116,7 +116,7 @@ def test_hours_without_tokens_do_not_count_for_a_full_scan() -> None:
 
 
 def test_refill_that_is_lost_while_work_is_pending_is_no_progress() -> None:
-    """F23, F40."""
+    """F04, F23."""
     lost = {"lost": 200, "spent": {"head_scan": 20}}
     state = a_state(hours=hours(**lost))
     assert why_stopped(state) == (
@@ -133,7 +133,7 @@ def test_refill_that_is_lost_while_work_is_pending_is_no_progress() -> None:
     ("throttled", "calls", "passed"), [(3, 3, True), (4, 4, False), (9, 18, True), (10, 19, False)]
 )
 def test_more_refusals_than_answers_are_no_progress(throttled: int, calls: int, *, passed: bool) -> None:
-    """F11, F23: a few are nothing, every second call is."""
+    """F12, F23: a few are nothing, every second call is."""
     state = a_state(hours=(an_hour(2, throttled=99), an_hour(1, throttled=1), an_hour(0, throttled=throttled - 1)))
     quiet = tuple(replace(hour, calls=calls * (hour.start.hour == NOW.hour)) for hour in state.hours)
     found = progress(replace(state, hours=quiet))

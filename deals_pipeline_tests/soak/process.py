@@ -19,7 +19,6 @@ from deals_pipeline.token_bucket.model import BucketState
 from deals_pipeline.token_bucket.sqlite_ledger import SqliteLedger
 from deals_pipeline.token_bucket.tables import Tables
 from deals_pipeline.warehouse.publishing import publish, publish_histories
-from deals_pipeline.work import Work
 from deals_pipeline_tests.simulation.watcher import Transaction
 from deals_pipeline_tests.soak.fate import Fate, Killed
 from deals_pipeline_tests.virtual_pipeline import OpenWarehouse, VirtualPipeline
@@ -131,13 +130,11 @@ class Process(VirtualPipeline):
             buyer.load_landed()
             return buy_histories(buyer, self.settings.budget.intervals.history)
 
-    def would_wait(self, at_most: timedelta) -> bool:
-        """Return whether a run by hand would have to wait for tokens, for no longer than that."""
-        now, interval = self.clock.now(), self.settings.budget.intervals.history
-        at = self.status().affordable_at[Work.HISTORY.lane]
+    def has_pending_histories(self) -> bool:
+        """Return whether a run by hand would have something to buy."""
         with self.warehouse.connect() as connection:
-            pending = pending_histories(connection, now, interval, 1)
-        return bool(pending.count) and at is not None and now < at <= now + at_most
+            found = pending_histories(connection, self.clock.now(), self.settings.budget.intervals.history, 1)
+        return found.count > 0
 
     def publish(self) -> None:
         """Publish for readers."""

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -232,9 +233,10 @@ class World:
         now = self.clock.now()
         try:
             process = self.living()
-            if self._by_hand and self._by_hand[0] <= now and process.would_wait(WAITED):
+            if self._by_hand and self._by_hand[0] <= now and process.has_pending_histories():
                 self._by_hand.popleft()
                 self._has_waited = False
+                self._spend_all()
                 process.buy_by_hand(WAITED)
             else:
                 plan, outcome = process.step()
@@ -245,6 +247,16 @@ class World:
                 self.clock.sleep(self.draw.uniform(0.1, 1) * self.scenario.pause.total_seconds())
         except Killed as killed:
             self._bury(killed)
+
+    def _spend_all(self) -> None:
+        """Let another program on the key spend what there is, so that whoever comes next has to wait."""
+        with self.server.store.transaction() as transaction:
+            account = advance(self.server.store.config, transaction.account, to_unix_ms(self.clock.now()))
+            spent = max(0, account.balance)
+            transaction.account = replace(
+                account, balance=account.balance - spent, foreign_spent=account.foreign_spent + spent
+            )
+        _ = self.account
 
     def living(self) -> Process:
         """Return the process that lives, a new one after the last has ended."""

@@ -12,7 +12,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.buyer import Buyer
-from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
+from deals_pipeline.buying.outcome import Outcome, Rejected, Stopped, StoppedBy
 from deals_pipeline.buying.progress import progress
 from deals_pipeline.keepa.requests import ASINS_PER_REQUEST_WITH_OFFERS_MAX, ProductRequest, SellerRequest
 from deals_pipeline.keepa.selection import Domain
@@ -101,7 +101,10 @@ def update_hours(used_since: Sequence[datetime | None], now: datetime) -> int:
 
 
 def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
-    """Buy what is pending, in batches as large as what is affordable, after each its sellers. Raises `Rejected`."""
+    """Buy what is pending, in batches as large as what is affordable, after each its sellers. Raises `Rejected`.
+
+    Sellers without an answer, and those that Keepa refuses to tell, hold up no offers (F24).
+    """
     products: set[Product] = set()
     sellers: set[str] = set()
     try:
@@ -148,10 +151,20 @@ def _buy_batch(buyer: Buyer, batch: Sequence[PromisingDeal], done: int, total: i
 
 
 def _buy_sellers(buyer: Buyer, unknown: Sequence[PendingSeller]) -> tuple[str, ...]:
+    """Buy some sellers, the best first, and return which were asked for, whether told or not."""
     domain = unknown[0].product.domain
     size = min(SELLERS_PER_REQUEST_MAX, buyer.sellers_size())
     ids = tuple(each.seller_id for each in unknown[:size] if each.product.domain is domain)
-    reply, loaded = buyer.buy(SellerRequest(domain=domain, seller_ids=ids), Work.OFFERS)
+    try:
+        reply, loaded = buyer.buy(SellerRequest(domain=domain, seller_ids=ids), Work.OFFERS)
+    except Rejected as rejected:
+        _log.warning("sellers: Keepa refuses to tell %d, offers go on: %s", len(ids), rejected)
+        return ids
+    except Stopped as stopped:
+        if stopped.by is not StoppedBy.NO_ANSWER:
+            raise
+        _log.warning("sellers: no answer for %d, offers go on: %s", len(ids), stopped)
+        return ids
     _log.info(
         "sellers: %d, %d unknown; %d tokens spent, balance %d",
         *(loaded.sellers, len(loaded.missing), buyer.tally.tokens_spent, reply.tokens.tokens_left),

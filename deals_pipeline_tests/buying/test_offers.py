@@ -286,6 +286,24 @@ def test_unknown_sellers_are_not_asked_for_again(shop: MakeShop, monkeypatch: py
         assert len(here.sellers_asked) == len(set(here.sellers_asked))
 
 
+@pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "no answer"])
+def test_sellers_who_are_not_told_hold_up_no_offers(
+    shop: MakeShop, monkeypatch: pytest.MonkeyPatch, *, is_refused: bool
+) -> None:
+    """F24: the price of an offer does not need its seller."""
+    here = shop()
+    here.screen(here.asins[:10])
+    if is_refused:
+        monkeypatch.setattr(SellerRequest, "wire", lambda _: WireRequest("/nowhere"))
+    else:
+        monkeypatch.setattr(endpoints.Endpoints, "seller_page", lambda *_: endpoints.Result({}, 1))
+    outcome = here.buy()
+    assert outcome.stopped_by is StoppedBy.COMPLETE
+    assert sorted(here.asins_asked) == sorted(here.asins[:10])
+    assert here.holding()
+    assert here.rows("SELECT count(*) FROM seller") == [(0,)]
+
+
 def test_a_unit_that_stops_for_tokens_has_saved_what_it_bought(shop: MakeShop) -> None:
     """F01, F10, F31: the batch follows from the balance, and the next unit goes on."""
     here = shop(refill_rate=5, tokens=60)

@@ -15,6 +15,8 @@ from deals_pipeline.token_bucket.model import Ask, BucketState, Lane, Policy
 class BucketStatus:
     """The bucket at a moment, and what happened in the window before it. All amounts are tokens.
 
+    The `deficit` is what Keepa's word is below 0. What is held is not part of it: a call that is charged before its
+    answer is here would count twice, and no grant of ours leads below `-max_deficit` anyway.
     `affordable_at` is when each lane may spend its next token, `None` where no refill is foreseen. `foreign` left the
     bucket and belongs to no settled call; `unknown_calls` are calls of ours that nobody answered, whose cost is in it.
     """
@@ -53,14 +55,14 @@ def status(state: BucketState, record: Record, policy: Policy, now: datetime) ->
         by_lane[spend.lane] += spend.tokens
         by_run[spend.run_id] += spend.tokens
         by_purpose[spend.purpose] += spend.tokens
-    available = available_at(state, now)
+    available, balance = available_at(state, now), balance_at(state, now)
     return BucketStatus(
         at=now,
         observed_at=_observed_at(state, now),
-        balance=balance_at(state, now),
+        balance=balance,
         available=available,
         held=state.held,
-        deficit=max(0, -available),
+        deficit=max(0, -balance),
         max_deficit=policy.max_deficit.at_rate(state.refill_rate),
         refill_rate=state.refill_rate,
         capacity=state.capacity,

@@ -8,6 +8,7 @@ import pytest
 from deals_pipeline.token_bucket.ledger import Record, Spend
 from deals_pipeline.token_bucket.model import Amount, BucketState, Lane, Observation, Policy
 from deals_pipeline.token_bucket.status import BucketStatus, status
+from deals_pipeline_tests.token_bucket.bucket_examples import a_hold
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 POLICY = Policy(max_deficit=Amount(minutes=10), floors={lane: Amount(minutes=0) for lane in Lane})
@@ -34,6 +35,14 @@ def test_a_deficit_is_too_deep_when_no_request_of_ours_may_make_it(
         is_too_deep,
     )
     assert (seen.capacity, seen.max_deficit, seen.refill_rate) == (300, 50, 5)
+
+
+def test_what_is_held_for_a_call_is_no_deficit() -> None:
+    """F08: of a call under way, Keepa may have taken the tokens already."""
+    seen = Observation(NOW, NOW, 35, timedelta(seconds=30), reduction=0)
+    state = BucketState(observation=seen, rates=(5,) * 5, holds=(a_hold(100),))
+    found = status(state, Record(), POLICY, NOW)
+    assert (found.balance, found.held, found.deficit, found.is_too_deep) == (35, 100, 0, False)
 
 
 def test_each_lane_is_told_when_it_may_spend_next() -> None:

@@ -6,9 +6,11 @@ classes of work that have something to do, the one that got least for its share 
 it** until it is affordable. It does not hand the tokens to a class with a lower floor meanwhile: of several thresholds
 on one bucket the lowest would always win (F04). A class without work is not waited for, so that its share goes to the
 others. A unit is as large as what is affordable now (F01, F03); nothing is asked for twice but by a new attempt, page
-or cycle, which a unit's run key names (F27). A class of which several items were asked for in vain, one after the
-other, waits as well, longer each time, and asks for a single one until one succeeds: what never answers spends nothing
-that can be seen, and would be next for ever (F04).
+or cycle, which a unit's run key names (F27). What was asked for in vain waits, longer each time, and the others
+go on without it. After each failure half as many are asked for, so that what spoils a batch is soon alone. A class of
+which several items failed, one after the other, waits as well: what never answers spends nothing that can be seen, and
+would be next for ever (F04). Where saving leads nowhere, as another program takes what is saved, it saves for the
+next class, and single products are enough.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +46,8 @@ BATCH_MINUTES: Final = 5
 RECHECK: Final = timedelta(minutes=5)
 """When to look again where nothing is known to happen before."""
 BACKOFF_MAX: Final = timedelta(hours=1)
+PATIENCE: Final = 3
+"""How many times as long as the refill alone would need the planner saves for a unit."""
 HEAD_SCAN_INTERVAL_MIN: Final = timedelta(minutes=3)
 """The schedule may be a minute early; sooner than two minutes after a scan Keepa repeats its answers (D4)."""
 LONG_AGO: Final = datetime(2011, 1, 1, tzinfo=timezone.utc)
@@ -58,13 +62,19 @@ def plan(status: BucketStatus, backlog: Backlog, history: History, now: datetime
         return Wait(now + RECHECK, f"{history.running[0]} is under way")
     desk = _Desk(status, backlog, history, now, budget)
     candidates = desk.candidates()
+    refilled, wait = desk.refilled, None
     for work in candidates:
         if status.observed_at is None or status.available >= desk.needed(work):
             return desk.unit(work)
         if (until := desk.affordable_at(work)) is not None:
             head_scan_at = max(desk.next_ready_at([Work.HEAD_SCAN]) or until, desk.affordable_at(Work.HEAD_SCAN) or now)
             reason = f"{work.value} needs {desk.needed(work)} tokens, {status.available} are available"
-            return Wait(min(until, head_scan_at), reason)
+            wait = wait or Wait(min(until, head_scan_at), reason)
+            refilled -= PATIENCE * desk.needed(work)
+            if refilled <= 0:
+                break
+    if wait:
+        return wait
     if candidates:
         return Wait(now + RECHECK, f"{status.available} tokens are available, and no refill is foreseen")
     return Wait(desk.next_ready_at(Work) or now + RECHECK, "there is nothing to buy")
@@ -112,8 +122,8 @@ class _Desk:
         """Return the largest unit that leaves the lane its floor, or else a single page or product."""
         first, *_ = items = self.ready[work]
         affordable = max(1, (self.status.available - self.floor(work)) // self.cost(work))
-        if self.silent_until[work]:
-            affordable = 1
+        if failures := self.failures(work):
+            affordable = max(1, min(affordable, PRODUCTS_MAX.get(work, PAGES_MAX)) >> failures)
         if isinstance(first, Scan):
             pages = min(affordable, PAGES_MAX - first.page)
             if work is Work.HEAD_SCAN:
@@ -123,7 +133,8 @@ class _Desk:
             return ScanUnit(work, first, pages, pages * self.cost(work), run_key)
         products = tuple(item for item in items[:affordable] if isinstance(item, Product))
         run_key = self.run_key(work, first)[0]
-        return ProductUnit(work, products, affordable * self.cost(work), run_key)
+        skip = tuple(item.stem for item in self.backlog.of(work) if self.ready_at(work, item) > self.now)
+        return ProductUnit(work, products, affordable * self.cost(work), run_key, skip)
 
     def needed(self, work: Work) -> int:
         """Return how many tokens the next unit waits for; never more than the bucket holds (F02)."""
@@ -131,8 +142,11 @@ class _Desk:
         if work is Work.HEAD_SCAN:  # does not save: it goes as soon as the bucket grants a page
             return max(floor + 1, cost - self.status.max_deficit)
         least = 1
-        if work in PRODUCTS_MAX and not self.silent_until[work]:
-            least = max(1, min(len(self.ready[work]), BATCH_MINUTES * self.rate // cost, self.capacity // cost))
+        if work in PRODUCTS_MAX:
+            batch = min(len(self.ready[work]), BATCH_MINUTES * self.rate // cost, self.capacity // cost)
+            least = max(1, batch >> self.failures(work))
+        if self.refilled > PATIENCE * (floor + least * cost):
+            least = 1
         return min(floor + least * cost, self.capacity or TOKENS_MAX)
 
     def affordable_at(self, work: Work) -> datetime | None:
@@ -157,9 +171,21 @@ class _Desk:
         return {work: self._ready(work) if self.share(work) else () for work in Work}
 
     @cached_property
+    def failed(self) -> Mapping[Work, Sequence[tuple[datetime, str]]]:
+        """When units of a class ended that left their item as it was, and the item's stem, since one did not."""
+        return {work: self._failed(work) for work in Work}
+
+    @cached_property
     def silent_until(self) -> Mapping[Work, datetime | None]:
         """Until when a class waits of which several items were asked for in vain since one was not, if one does."""
         return {work: self._silent_until(work) for work in Work}
+
+    @cached_property
+    def refilled(self) -> int:
+        """How many tokens the refill brought since the last unit that was saved for; head scans are not."""
+        saved_for = [at for key, at in self.ended.items() if _parts(key)[0] != Work.HEAD_SCAN.value]
+        since = max(saved_for) if saved_for else min(self.ended.values(), default=self.now)
+        return int((self.now - since) / TICK * self.rate)
 
     @cached_property
     def ended(self) -> Mapping[str, datetime]:
@@ -198,6 +224,11 @@ class _Desk:
             key = f"{work.value}/{item.stem}/{failures}"
         return key, at
 
+    def failures(self, work: Work) -> int:
+        """Return how often what is next of a class was asked for in vain, or the class since it was not."""
+        own = int(self.run_key(work, self.ready[work][0])[0].rpartition("/")[2]) if self.ready[work] else 0
+        return max(len(self.failed[work]), own)
+
     def _ready(self, work: Work) -> Sequence[Scan | Product]:
         items = (item for item in self.backlog.of(work) if self.ready_at(work, item) <= self.now)
         if work not in PRODUCTS_MAX:
@@ -220,12 +251,15 @@ class _Desk:
         return at
 
     def _silent_until(self, work: Work) -> datetime | None:
+        failed = self.failed[work]
+        is_one_item = len({stem for _, stem in failed}) <= 1
+        return None if is_one_item else max(at for at, _ in failed) + _backoff(len(failed))
+
+    def _failed(self, work: Work) -> Sequence[tuple[datetime, str]]:
         waiting = {item.stem for item in self.backlog.of(work)} if self.history.ended else set()
         ended = [(at, stem) for key, at in self.ended.items() for of, stem in [_parts(key)] if of == work.value]
         succeeded_at = max((at for at, stem in ended if stem not in waiting), default=LONG_AGO)
-        failed = [(at, stem) for at, stem in ended if stem in waiting and at > succeeded_at]
-        is_one_item = len({stem for _, stem in failed}) <= 1
-        return None if is_one_item else max(at for at, _ in failed) + _backoff(len(failed))
+        return [(at, stem) for at, stem in ended if stem in waiting and at > succeeded_at]
 
     def interval(self, work: Work) -> timedelta:
         """Return the least time between two scans: head scans of one page take at most their part of the refill."""

@@ -144,12 +144,16 @@ class ScanUnit:
 
 @dataclass(frozen=True, slots=True)
 class ProductUnit:
-    """Ask for these products of one marketplace in a request, then for what else is pending, up to `tokens_max`."""
+    """Ask for these products of one marketplace in a request, then for what else is pending, up to `tokens_max`.
+
+    `skip` are the stems of those that are left out, as they were asked for in vain and wait for another try.
+    """
 
     work: Work
     products: tuple[Product, ...]
     tokens_max: int
     run_key: str
+    skip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

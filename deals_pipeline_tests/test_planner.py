@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -456,7 +457,50 @@ def test_a_run_that_ended_without_effect_does_not_hold_up_the_others() -> None:
     """F24."""
     ended = {f"history/US/0000000000/never/{n}": NOW for n in range(5)}
     decision = plan(known(60), Backlog(history=products(30)), History(ended=ended), NOW, BUDGET)
+    assert isinstance(decision, ProductUnit)
+    assert told(decision) == "history: 1 from 001", "it might be one of these that spoils the batch"
+    assert decision.skip == ("US/0000000000/never",)
+    one_answered = {"history/US/9999999999/never/0": NOW + MINUTE}
+    decision = plan(known(60), Backlog(history=products(30)), History(ended=ended | one_answered), NOW + MINUTE, BUDGET)
+    assert isinstance(decision, ProductUnit)
     assert told(decision) == "history: 29 from 001"
+    assert decision.skip == ("US/0000000000/never",)
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 33, 60, 99])
+def test_what_spoils_each_batch_that_it_is_in_is_soon_alone_and_the_others_are_bought(place: int) -> None:
+    """F24: a call is repeated some times, so that one in vain takes minutes; 100 products take 4 calls without it."""
+    pending, ended, now, calls = list(products(100)), dict[str, datetime](), NOW, 0
+    spoiling = pending[place]
+    while pending != [spoiling]:
+        decision = plan(known(60), Backlog(history=pending), History(ended=ended), now, BUDGET)
+        if isinstance(decision, ProductUnit):
+            asked = [each for each in pending if each.stem not in decision.skip][: decision.tokens_max]
+            assert asked[0] == decision.products[0], "the run asks for what was planned"
+            if spoiling not in asked:
+                pending = [each for each in pending if each not in asked]
+            calls += 1
+            ended[decision.run_key] = now
+        now += 3 * MINUTE
+        assert calls <= 30
+        assert now <= NOW + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("rate", [1, 5, 20])
+def test_where_another_program_takes_what_is_saved_each_class_that_is_affordable_goes_on(rate: int) -> None:
+    """F04, F24: it takes all but 5 tokens as soon as there are 4 minutes of refill."""
+    backlog, tokens = replace(ALL, head_scans=[Scan("head", 7, NOW + timedelta(days=2))]), 5
+    spent, units, ended = Counter[Work](), Counter[Work](), {"head_scan/head/7/0/0": NOW}
+    for minutes in range(24 * 60):
+        tokens = 5 if tokens >= max(20, 4 * rate) else tokens + rate
+        history, now = History(spent, ended=ended), NOW + minutes * MINUTE
+        decision = plan(known(tokens, rate), backlog, history, now, BUDGET)
+        if isinstance(decision, ScanUnit | ProductUnit):
+            spent[decision.work] += decision.tokens_max
+            units[decision.work] += 1
+            tokens -= decision.tokens_max
+            ended[f"{decision.work.value}/what was asked for then/{minutes}/0"] = now
+    assert min(units[Work.FULL_SCAN], units[Work.HISTORY]) >= 6
 
 
 @pytest.mark.parametrize("max_deficit", [Amount(0), Amount(10)])

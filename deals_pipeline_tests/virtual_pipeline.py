@@ -140,9 +140,9 @@ class VirtualPipeline:
                 chosen = [each for each in settings.recent if each.name == unit.scan.key.partition("@")[0]]
                 return read_feeds(buyer, chosen, READINGS[unit.work], intervals.full_scan, self.clock.now())
             case ProductUnit(work=Work.OFFERS):
-                return buy_offers(buyer, intervals.offers)
+                return buy_offers(buyer, intervals.offers, unit.skip)
             case ProductUnit():
-                return buy_histories(buyer, intervals.history)
+                return buy_histories(buyer, intervals.history, unit.skip)
             case _ as never:
                 assert_never(never)
 

@@ -1,7 +1,8 @@
 """How often each product's history is bought again: the most valuable most often, as the refill allows (F37).
 
-Each dollar that a deal is expected to bring earns it the same part of the refreshes, up to one in every interval. So
-the plan is a single number, the minutes a refresh takes per unit of weight, and changes smoothly with the refill (F09).
+What a deal is expected to bring, compared to the others of its marketplace, earns it a part of the refreshes, up to one
+in every interval. So the plan is a single number, the minutes a refresh takes per unit of weight, and changes smoothly
+with the refill (F09).
 """
 
 from dataclasses import dataclass

@@ -11,14 +11,14 @@ from deals_pipeline.assets.metadata import (
     table_metadata,
 )
 from deals_pipeline.assets.price_history import price_history
-from deals_pipeline.assets.spending import SpendingConfig, buying, spending_asset
+from deals_pipeline.assets.spending import ProductsConfig, buying, spending_asset
 from deals_pipeline.buying.offers import buy_offers, offers_coverage
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
 from deals_pipeline.resources.warehouse import WarehouseResource
 
 
-class LiveOffersConfig(SpendingConfig):
+class LiveOffersConfig(ProductsConfig):
     """What a run may spend on live offers."""
 
 
@@ -39,7 +39,7 @@ def live_offers(
     with buying(context, config, token_bucket, keepa, warehouse) as buyer:
         with warehouse.connect() as connection:  # what this very run has bought decides who survives
             bring_up_to_date(connection, warehouse.settings, token_bucket.status())
-        outcome = buy_offers(buyer, interval)
+        outcome = buy_offers(buyer, interval, config.skip)
     with warehouse.connect() as connection:
         table = table_metadata(connection, warehouse.settings, "live_offer")
         covered = offers_coverage(connection, buyer.clock.now(), interval)

@@ -12,7 +12,7 @@ from deals_pipeline.assets.metadata import (
     table_metadata,
 )
 from deals_pipeline.assets.recent_deals import recent_deals
-from deals_pipeline.assets.spending import SpendingConfig, buying, spending_asset
+from deals_pipeline.assets.spending import ProductsConfig, buying, spending_asset
 from deals_pipeline.buying.histories import buy_histories
 from deals_pipeline.resources.keepa import KeepaResource
 from deals_pipeline.resources.token_bucket import TokenBucketResource
@@ -20,7 +20,7 @@ from deals_pipeline.resources.warehouse import WarehouseResource
 from deals_pipeline.warehouse.statements import statement
 
 
-class PriceHistoryConfig(SpendingConfig):
+class PriceHistoryConfig(ProductsConfig):
     """What a run may spend on histories."""
 
 
@@ -39,7 +39,7 @@ def price_history(
     """
     settings = warehouse.settings
     with buying(context, config, token_bucket, keepa, warehouse) as buyer:
-        outcome = buy_histories(buyer, settings.budget.intervals.history)
+        outcome = buy_histories(buyer, settings.budget.intervals.history, config.skip)
     with warehouse.connect() as connection:
         table = table_metadata(connection, settings, "price_history")
         ((covered,),) = connection.execute(statement("history_coverage")).fetchall()

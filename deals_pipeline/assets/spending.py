@@ -59,6 +59,14 @@ class SpendingConfig(dg.Config):
     )
 
 
+class ProductsConfig(SpendingConfig):
+    """What a run may spend on products, and which of them it leaves out."""
+
+    skip: list[str] = Field(
+        default=[], description="Products to leave out, by stem: the planner's, of what was asked for in vain."
+    )
+
+
 @contextmanager
 def buying(
     context: dg.AssetExecutionContext,

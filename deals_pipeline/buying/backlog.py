@@ -57,7 +57,7 @@ def _head(feed: Feed, now: datetime) -> Scan:
 
 def _full(feed: Feed, settings: Settings, now: datetime) -> Scan:
     unfinished = feed.unfinished(now, settings.budget.intervals.full_scan)
-    return Scan(_key(feed), feed.scans_completed, feed.completed_at, unfinished.next_page if unfinished else 0)
+    return Scan(_key(feed), feed.scans_completed, feed.completed_at(now), unfinished.next_page if unfinished else 0)
 
 
 def _key(feed: Feed) -> str:

@@ -6,7 +6,7 @@ full scan (F25). A scan is a sample: what shifts between two pages is caught by 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -19,6 +19,7 @@ from deals_pipeline.buying.buyer import Buyer
 from deals_pipeline.buying.outcome import Outcome, Stopped, StoppedBy
 from deals_pipeline.buying.progress import progress
 from deals_pipeline.config import RecentSelection
+from deals_pipeline.keepa.contract import CLOCK_TOLERANCE
 from deals_pipeline.keepa.requests import PAGES_MAX, DealPageRequest
 from deals_pipeline.keepa.selection import SortType
 from deals_pipeline.keepa.time import from_keepa_minutes
@@ -30,6 +31,8 @@ RESULTS_CACHED: Final = timedelta(seconds=120)
 """For so long Keepa gives the same answer to the same query (D4)."""
 OVERLAP: Final = RESULTS_CACHED + timedelta(minutes=2)
 """How far a scan reads into what is known: answers are repeated, and minutes are rounded and lead a little (D6)."""
+CURSOR_AGE_MAX: Final = timedelta(hours=4)
+"""How old the newest page of a scan may be to go on with it, however often full scans are wanted."""
 LONG_AGO: Final = datetime(2011, 1, 1, tzinfo=timezone.utc)
 
 _log: Final = logging.getLogger(__name__)
@@ -64,10 +67,10 @@ class Feed:
         """Return when its first page was last read."""
         return max((begun_at for state in self._scans if (begun_at := state.begun_at(now))), default=None)
 
-    @property
-    def completed_at(self) -> datetime | None:
-        """When it was last read to its end."""
-        return max((state.last_completed_at for state in self._scans if state.last_completed_at), default=None)
+    def completed_at(self, now: datetime) -> datetime | None:
+        """Return when it was last read to its end, `None` where our clock has been set back since."""
+        ends = (state.last_completed_at for state in self._scans if state.last_completed_at)
+        return max((end for end in ends if end <= now + CLOCK_TOLERANCE), default=None)
 
     def is_over(self, state: ScanState) -> bool:
         """Return whether there is no reason to read on: it is complete, or a head scan that reached what is known."""
@@ -99,27 +102,41 @@ class Feed:
         A head scan is gone on with if it is the very first, or else as long as no full scan is due: the next head scan
         takes its place, so that a selection which takes longer than that would never be read to its end.
         """
-        completed_at = self.completed_at or LONG_AGO
+        completed_at = self.completed_at(now) or LONG_AGO
         is_in_place_of_full = now - completed_at < interval or self.scans == 1
         kinds = ("full", "head") if is_in_place_of_full else ("full",)
-        begun = (state for state in self._scans if state.scan.kind in kinds and state.is_resumable(now, interval))
-        return next((state for state in begun if state.server_until > completed_at and not self.is_over(state)), None)
+        begun = (state for state in self._begun_since(completed_at) if state.scan.kind in kinds)
+        resumable = (state for state in begun if state.is_resumable(now, max(interval, CURSOR_AGE_MAX)))
+        return next((state for state in resumable if not self.is_over(state)), None)
+
+    def abandoned(self, now: datetime, interval: timedelta) -> ScanState | None:
+        """Return the full scan that was begun and is too old to go on with, unless another came to the end since."""
+        begun = (state for state in self._begun_since(self.completed_at(now) or LONG_AGO) if state.scan.kind == "full")
+        return next((state for state in begun if not state.is_resumable(now, max(interval, CURSOR_AGE_MAX))), None)
+
+    def _begun_since(self, completed_at: datetime) -> Iterator[ScanState]:
+        return (state for state in self._scans if state.completed_at is None and state.received_at > completed_at)
 
     def is_full_scan_due(self, now: datetime, interval: timedelta) -> bool:
         """Return whether the whole of it is to be read."""
-        completed_at = self.completed_at
+        completed_at = self.completed_at(now)
         return completed_at is None or now - completed_at >= interval or self.unfinished(now, interval) is not None
 
-    def was_read_since(self, since: datetime, reading: Reading, now: datetime) -> bool:
-        """Return whether what is asked for was read since; what a head scan has left is a full scan's to go on with."""
-        begun = [state for state in self._scans if (begun_at := state.begun_at(now)) and begun_at >= since]
+    def was_read_since(self, asked_at: datetime, reading: Reading, now: datetime) -> bool:
+        """Return whether what was asked for is there: begun since, or so shortly before that Keepa would repeat itself.
+
+        A scan in progress then that has come to its end since is a full one. What a head scan has left is a full scan's
+        to go on with.
+        """
+        begun = [s for s in self._scans if (begun_at := s.begun_at(now)) and begun_at >= asked_at - RESULTS_CACHED]
+        has_ended = any(state.completed_at and asked_at <= state.received_at <= now for state in self._scans)
         match reading:
             case Reading.HEAD:
                 return bool(begun)
             case Reading.FULL:
-                return any(state.completed_at for state in begun)
+                return has_ended or any(state.completed_at for state in begun)
             case Reading.DUE:
-                return any(self.is_over(state) for state in begun)
+                return has_ended or any(self.is_over(state) for state in begun)
             case _ as never:
                 assert_never(never)
 
@@ -159,8 +176,7 @@ def read_feeds(
 ) -> Outcome:
     """Read selections, those first that were begun longest ago; `interval` is the time between two full scans.
 
-    One that was read since `asked_at`, or so shortly before that Keepa would repeat itself, is not read again: ten
-    triggers at one instant buy once (F20). Raises `Rejected`.
+    One that was read since `asked_at` is not read again: ten triggers at one instant buy once (F20). Raises `Rejected`.
     """
     with buyer.warehouse.connect() as connection:
         feeds = [feed_of(connection, selection) for selection in selections]
@@ -168,7 +184,7 @@ def read_feeds(
     read: list[str] = []
     try:
         for feed in sorted(feeds, key=lambda feed: feed.begun_at(now) or LONG_AGO):
-            if feed.was_read_since(asked_at - RESULTS_CACHED, reading, now):
+            if feed.was_read_since(asked_at, reading, now):
                 continue
             if reading is Reading.FULL or (
                 reading is Reading.DUE and feed.is_full_scan_due(buyer.clock.now(), interval)
@@ -193,9 +209,9 @@ def _head_scan(buyer: Buyer, feed: Feed) -> None:
             return
 
 
-def _full_scan(buyer: Buyer, feed: Feed, age_max: timedelta) -> None:
+def _full_scan(buyer: Buyer, feed: Feed, interval: timedelta) -> None:
     now = buyer.clock.now()
-    unfinished = feed.unfinished(now, age_max)
+    unfinished = feed.unfinished(now, interval)
     scan = unfinished.scan if unfinished else Scan(selection=feed.selection.name, kind="full", started_at=now)
     for page in range(unfinished.next_page if unfinished else 0, PAGES_MAX):
         if _buy_page(buyer, feed, page, Work.FULL_SCAN, scan):

@@ -1,6 +1,7 @@
 """Buying price histories: statistics and three years of prices, ranks and counts, for 1 token a product."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final
@@ -41,18 +42,19 @@ def pending_histories(
     return PendingHistories(products, rows[0][-1] if rows else 0)
 
 
-def buy_histories(buyer: Buyer, interval: timedelta) -> Outcome:
-    """Buy what is pending, in batches as large as what is affordable. Raises `Rejected`."""
+def buy_histories(buyer: Buyer, interval: timedelta, skip: Sequence[str] = ()) -> Outcome:
+    """Buy what is pending but for the stems to skip, in batches as large as what is affordable. Raises `Rejected`."""
     asked: set[Product] = set()
     try:
         while True:
+            limit = len(skip) + len(asked) + ASINS_PER_REQUEST_MAX
             with buyer.warehouse.connect() as connection:
-                found = pending_histories(connection, buyer.clock.now(), interval, len(asked) + ASINS_PER_REQUEST_MAX)
-            pending = [product for product in found.products if product not in asked]
+                found = pending_histories(connection, buyer.clock.now(), interval, limit)
+            pending = [product for product in found.products if product not in asked and product.stem not in skip]
             if not pending:
                 return buyer.outcome(StoppedBy.COMPLETE, f"{len(asked)} products were asked for, no other is pending")
             size = min(ASINS_PER_REQUEST_MAX, buyer.batch_size(Work.HISTORY))
-            batch = [product for product in pending[:size] if product.domain is pending[0].domain]
+            batch = [product for product in pending if product.domain is pending[0].domain][:size]
             asked.update(batch)
             _buy_batch(buyer, batch, len(asked), len(asked) + found.count - len(batch))
     except Stopped as stopped:

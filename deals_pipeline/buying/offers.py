@@ -100,10 +100,11 @@ def update_hours(used_since: Sequence[datetime | None], now: datetime) -> int:
     return min(max(1, (now - max(known)) // HOUR), UPDATE_HOURS_MAX)
 
 
-def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
-    """Buy what is pending, in batches as large as what is affordable, after each its sellers. Raises `Rejected`.
+def buy_offers(buyer: Buyer, interval: timedelta, skip: Sequence[str] = ()) -> Outcome:
+    """Buy what is pending but for the stems to skip, in batches as large as what is affordable. Raises `Rejected`.
 
-    Sellers without an answer, and those that Keepa refuses to tell, hold up no offers (F24).
+    After each batch its sellers are bought. Sellers without an answer, and those that Keepa refuses to tell, hold up no
+    offers (F24).
     """
     products: set[Product] = set()
     sellers: set[str] = set()
@@ -111,20 +112,20 @@ def buy_offers(buyer: Buyer, interval: timedelta) -> Outcome:
         while True:
             now = buyer.clock.now()
             with buyer.warehouse.connect() as connection:
-                selling = pending_sellers(connection, now, len(sellers) + SELLERS_PER_REQUEST_MAX)
-            if unknown := [each for each in selling if each.seller_id not in sellers]:
+                selling = pending_sellers(connection, now, len(skip) + len(sellers) + SELLERS_PER_REQUEST_MAX)
+            if unknown := [each for each in selling if each.seller_id not in sellers and each.product.stem not in skip]:
                 sellers.update(_buy_sellers(buyer, unknown))
                 continue
-            limit = len(products) + ASINS_PER_REQUEST_WITH_OFFERS_MAX
+            limit = len(skip) + len(products) + ASINS_PER_REQUEST_WITH_OFFERS_MAX
             with buyer.warehouse.connect() as connection:
                 found = pending_offers(connection, now, interval, limit)
-            pending = [each for each in found.deals if each.product not in products]
+            pending = [each for each in found.deals if each.product not in products and each.product.stem not in skip]
             if not pending:
                 return buyer.outcome(
                     StoppedBy.COMPLETE, f"{len(products)} products were asked for, no other is pending"
                 )
             size = min(ASINS_PER_REQUEST_WITH_OFFERS_MAX, buyer.batch_size(Work.OFFERS))
-            batch = [each for each in pending[:size] if each.product.domain is pending[0].product.domain]
+            batch = [each for each in pending if each.product.domain is pending[0].product.domain][:size]
             products.update(each.product for each in batch)
             _buy_batch(buyer, batch, len(products), len(products) + found.count - len(batch))
     except Stopped as stopped:
@@ -154,7 +155,7 @@ def _buy_sellers(buyer: Buyer, unknown: Sequence[PendingSeller]) -> tuple[str, .
     """Buy some sellers, the best first, and return which were asked for, whether told or not."""
     domain = unknown[0].product.domain
     size = min(SELLERS_PER_REQUEST_MAX, buyer.sellers_size())
-    ids = tuple(each.seller_id for each in unknown[:size] if each.product.domain is domain)
+    ids = tuple(each.seller_id for each in unknown if each.product.domain is domain)[:size]
     try:
         reply, loaded = buyer.buy(SellerRequest(domain=domain, seller_ids=ids), Work.OFFERS)
     except Rejected as rejected:

@@ -86,9 +86,11 @@ def run_request(unit: Unit, now: datetime) -> dg.RunRequest:
             reading = {"reading": READINGS[unit.work].name, "selections": [unit.scan.key.partition("@")[0]]}
             return dg.RunRequest(run_key, _config("recent_deals", budget | reading), tags, recent_deals_job.name)
         case ProductUnit(work=Work.OFFERS):
-            return dg.RunRequest(run_key, _config("live_offers", budget), tags, offers_job.name)
+            config = _config("live_offers", budget | {"skip": list(unit.skip)})
+            return dg.RunRequest(run_key, config, tags, offers_job.name)
         case ProductUnit():
-            return dg.RunRequest(run_key, _config("price_history", budget), tags, history_job.name)
+            config = _config("price_history", budget | {"skip": list(unit.skip)})
+            return dg.RunRequest(run_key, config, tags, history_job.name)
         case _ as never:
             assert_never(never)
 

@@ -131,7 +131,7 @@ def _selections(
             marketplace=feed.selection.marketplace.name,
             head_scan_at=feed.begun_at(now),
             head_scan_due_at=head_scan_due_at,
-            full_scan_at=feed.completed_at,
+            full_scan_at=feed.completed_at(now),
             full_scan_due_at=full_scan_due_at,
             pages=feed.pages,
             page=unfinished.next_page if unfinished else 0,
@@ -232,15 +232,8 @@ def _words(unit: Unit) -> str:
 def _stuck(
     connection: DuckDBPyConnection, feeds: Sequence[Feed], found: Survey, settings: Settings, now: datetime
 ) -> Stuck:
-    age_max = settings.budget.intervals.full_scan
-    abandoned = [
-        feed.selection.name
-        for feed in feeds
-        if feed.full is not None
-        and feed.full.completed_at is None
-        and feed.full.server_until > (feed.completed_at or LONG_AGO)
-        and not feed.full.is_resumable(now, age_max)
-    ]
+    interval = settings.budget.intervals.full_scan
+    abandoned = [feed.selection.name for feed in feeds if feed.abandoned(now, interval)]
     begun = [state for state in found.shards if state.newest is not None and not state.is_complete]
     abandoned += [
         state.shard.key for state in begun if state.newest and not state.newest.is_resumable(now, SCAN_AGE_MAX)

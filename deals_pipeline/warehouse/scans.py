@@ -20,12 +20,13 @@ from deals_pipeline.warehouse.statements import statement
 class ScanState:
     """The newest scan of its kind and version as far as its pages are stored; `next_page` is the cursor.
 
-    `completed_at`, `server_from` and `server_until` are Keepa's clock in UTC, `received_at` is ours: when its newest
-    page came. Ours may be wrong by hours, and be set: an age is told by one clock alone. `is_truncated` says that it
-    ended at the 10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included;
+    `completed_at` and `server_from` are Keepa's clock in UTC, `received_at` is ours: when its newest page came. Ours
+    may be wrong by hours, and be set: an age is told by one clock alone. `is_truncated` says that it ended at the
+    10 000 deals that Keepa shows at most; `deals` counts those before the cursor, duplicates included;
     `last_sort_value` is of the last of them. `deals_on_last_page` is of the last page that Keepa may show, `None` where
-    that was not read. `scans`, `scans_completed`, `last_completed_at`, `last_completed_from` (when it began) and
-    `was_too_wide` (whether a last possible page ever had deals) are of all scans of the version, kind and shard.
+    that was not read. `scans`, `scans_completed`, `last_completed_at` (by our clock), `last_completed_from` (when it
+    began, by Keepa's) and `was_too_wide` (whether a last possible page ever had deals) are of all scans of the version,
+    kind and shard.
     """
 
     scan: Scan
@@ -37,7 +38,6 @@ class ScanState:
     is_in_order: bool
     deals: int
     server_from: datetime
-    server_until: datetime
     received_at: datetime
     scans: int
     scans_completed: int

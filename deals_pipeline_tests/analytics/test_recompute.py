@@ -131,3 +131,21 @@ def test_what_the_tokens_cannot_keep_fresh_is_counted_and_never_due(warehouse: D
         "SELECT coalesce(refresh_minutes, 999_999) FROM deal_metrics ORDER BY expected_profit DESC"
     ).fetchall()
     assert ranked == sorted(ranked)
+
+
+def test_each_marketplace_gets_the_same_part_of_the_refreshes_whatever_its_currency(
+    warehouse: DuckDBPyConnection,
+) -> None:
+    """F37: the cents of two currencies do not compare."""
+    fees = dict.fromkeys(("prep_fee", "inbound_shipping", "fba_fallback"), "20.00")
+    india = Marketplace.model_validate({"name": "IN"} | fees)
+    for marketplace, rate in ((US, 1), (india, 8)):
+        prices = [rate * (3200 + 200 * number) for number in range(40)]
+        store(warehouse, {f"{price:010}": deal(sold_at(price, price)) for price in prices}, marketplace)
+    recompute(warehouse, [US, india], Intervals(), 8.0)
+    a_day = dict(
+        warehouse.execute(
+            "SELECT domain_id, sum(1440 / refresh_minutes) FROM deal_metrics WHERE screened = 'survives' GROUP BY ALL"
+        ).fetchall()
+    )
+    assert a_day[int(US.name)] == pytest.approx(a_day[int(india.name)], rel=0.2)

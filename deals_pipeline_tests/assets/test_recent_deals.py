@@ -122,6 +122,17 @@ def test_ten_triggers_at_one_instant_cost_the_tokens_of_one_run(make: Make) -> N
     assert "already" in str(told[9]["stopped_because"])
 
 
+@pytest.mark.parametrize("reading", ["FULL", "DUE"])
+def test_ten_triggers_amid_a_full_scan_cost_what_is_left_of_it(make: Make, reading: str) -> None:
+    """F20."""
+    world = make()
+    begun = read(world, reading="FULL", tokens_max=15)
+    world.pass_time(minutes=10)
+    told = [read(world, reading=reading) for _ in range(10)]
+    pages = len(listed(world)) // 150 + 1
+    assert [each["pages"] for each in (begun, *told)] == [3, pages - 3, *[0] * 9]
+
+
 def test_a_head_scan_that_its_budget_stopped_is_not_read_again_by_who_asked_at_the_same_instant(make: Make) -> None:
     """F20: the planner and the schedule may find the same head scan due."""
     world = make()

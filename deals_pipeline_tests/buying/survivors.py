@@ -5,6 +5,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from deals_pipeline.keepa.selection import Domain
+
 
 def screen(
     connection: DuckDBPyConnection,
@@ -14,15 +16,17 @@ def screen(
     screened: str = "survives",
     stage: str = "history",
     next_try_at: datetime | None = None,
+    domain: Domain = Domain.US,
 ) -> None:
-    """Screen the deals of the United States with these ASINs; `profits` are their expected profits in cents."""
+    """Screen the deals of a marketplace with these ASINs; `profits` are their expected profits in cents."""
     for asin, profit in profits.items():
         connection.execute(
-            "INSERT OR REPLACE INTO deal_metrics BY NAME SELECT 1 AS domain_id, $asin AS asin, $profit AS "
-            "expected_profit, $screened AS screened, $stage AS screened_stage, $at::TIMESTAMPTZ AS screened_inputs_at, "
+            "INSERT OR REPLACE INTO deal_metrics BY NAME "
+            "SELECT $domain::TINYINT AS domain_id, $asin AS asin, $profit AS expected_profit, "
+            "$screened AS screened, $stage AS screened_stage, $at::TIMESTAMPTZ AS screened_inputs_at, "
             "$next_try_at::TIMESTAMPTZ AS screened_next_try_at, 'test' AS code_version",
             {"asin": asin, "profit": profit, "screened": screened, "stage": stage, "at": at}
-            | {"next_try_at": next_try_at or at},
+            | {"next_try_at": next_try_at or at, "domain": int(domain)},
         )
 
 

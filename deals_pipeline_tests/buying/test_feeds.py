@@ -8,11 +8,13 @@ from duckdb import DuckDBPyConnection
 
 from deals_pipeline.buying.feeds import Feed, feed_of, known_since
 from deals_pipeline.config import RecentSelection
-from deals_pipeline.keepa.time import to_keepa_minutes
+from deals_pipeline.keepa.requests import DealPageRequest
+from deals_pipeline.keepa.time import to_keepa_minutes, to_unix_ms
 from deals_pipeline.landing import Scan
 from deals_pipeline.warehouse.loading import load
 from deals_pipeline.warehouse.scans import HeadScan, ScanState
-from deals_pipeline_tests.warehouse.answers import a_page, deals, hours
+from deals_pipeline_tests.keepa.wire_examples import page_of
+from deals_pipeline_tests.warehouse.answers import a_page, deals, hours, landed
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ENDED = BEGAN + timedelta(hours=2)
@@ -28,7 +30,6 @@ FULL = ScanState(
     is_in_order=True,
     deals=800,
     server_from=BEGAN,
-    server_until=ENDED,
     received_at=ENDED,
     scans=1,
     scans_completed=1,
@@ -49,7 +50,6 @@ def head(oldest: datetime | None) -> ScanState:
         next_page=1,
         pages=1,
         server_from=NEXT,
-        server_until=NEXT,
         received_at=NEXT,
         scans_completed=0,
         last_completed_at=None,
@@ -64,7 +64,6 @@ BEGUN = replace(
     last_completed_at=None,
     scans_completed=0,
     server_from=NEXT,
-    server_until=NEXT,
     received_at=NEXT,
 )
 
@@ -133,6 +132,51 @@ def test_a_head_scan_is_gone_on_with_if_it_is_the_first_or_until_a_full_scan_is_
     """F23, F25: head scans take each other's place, so that a wide selection would never be read to its end."""
     unfinished = feed.unfinished(at, timedelta(hours=4))
     assert (unfinished and unfinished.scan.kind) == kind
+
+
+def test_a_scan_is_gone_on_with_for_hours_however_often_full_scans_are_wanted() -> None:
+    """F23: pages may be half an hour apart; what is begun anew each time never comes to its end."""
+    feed, interval = Feed(SELECTION, None, replace(BEGUN, last_completed_at=ENDED)), timedelta(minutes=10)
+    for hours_later, is_gone_on_with in ((0.5, True), (4, True), (4.1, False)):
+        now = NEXT + timedelta(hours=hours_later)
+        assert (feed.unfinished(now, interval) is not None) is is_gone_on_with
+        assert (feed.abandoned(now, interval) is None) is is_gone_on_with
+    assert feed.abandoned(NEXT, interval) is None
+    assert Feed(SELECTION, None, FULL).abandoned(NEXT + timedelta(days=9), interval) is None
+
+
+def test_when_a_selection_was_read_to_its_end_is_told_by_our_clock_and_not_from_the_future() -> None:
+    """F28: our clock may have been ahead then, and set since."""
+    feed = Feed(SELECTION, None, FULL)
+    assert feed.completed_at(ENDED) == ENDED
+    assert not feed.is_full_scan_due(ENDED + timedelta(hours=3), timedelta(hours=4))
+    set_back = ENDED - timedelta(hours=6)
+    assert feed.completed_at(set_back) is None
+    assert feed.is_full_scan_due(set_back, timedelta(hours=4))
+    assert feed.unfinished(set_back, timedelta(hours=4)) is None
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_an_answer_dated_ahead_delays_no_full_scan_and_makes_nothing_known(
+    warehouse: DuckDBPyConnection, page: int
+) -> None:
+    """F28: an answer of one page of two tells a date a month ahead."""
+    scan = Scan(selection=SELECTION.name, kind="full", started_at=hours(0))
+    ahead = {page: hours(24 * 30)}
+    for number, count in enumerate((150, 3)):
+        document = page_of(deals(150 * number, count), timestamp=to_unix_ms(ahead.get(number, hours(0))))
+        request = DealPageRequest(selection=SELECTION.query, page=number)
+        load(warehouse, landed(request, document, at=hours(0), scan=scan, name=f"page-{number}"))
+    feed = feed_of(warehouse, SELECTION)
+    assert feed.completed_at(hours(0)) == hours(0)
+    assert feed.is_full_scan_due(hours(4), timedelta(hours=4))
+    assert feed.known_at
+    assert feed.known_at <= hours(24)
+    later = Scan(selection=SELECTION.name, kind="full", started_at=hours(25))
+    load(warehouse, a_page(deals(0, 3), at=hours(25), scan=later, selection=SELECTION.query))
+    newest = feed_of(warehouse, SELECTION).full
+    assert newest
+    assert newest.scan == later
 
 
 def at(minutes: int, oldest: int) -> HeadScan:

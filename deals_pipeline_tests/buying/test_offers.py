@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from deals_pipeline.config import load_settings
 from deals_pipeline.config.sections import Shares
 from deals_pipeline.keepa.replies import Page, TokenStatus
 from deals_pipeline.keepa.requests import DealPageRequest, ProductRequest, SellerRequest, WireRequest
-from deals_pipeline.keepa.selection import DealSelection
+from deals_pipeline.keepa.selection import DealSelection, Domain
 from deals_pipeline.keepa.time import to_keepa_minutes, to_unix_ms
 from deals_pipeline.landing import Landing, landed_files, read
 from deals_pipeline.simulator import endpoints
@@ -128,6 +129,14 @@ class Shop:
         """Return the ASINs of which the live offers hold."""
         found = self.rows("SELECT asin FROM promising_deal WHERE offers_hold_from IS NOT NULL ORDER BY asin")
         return [asin for (asin,) in found]
+
+    def asked_at(self) -> list[tuple[str, datetime]]:
+        """Return when offers of each deal were asked for last, as its stem has it."""
+        with self.connect() as connection:
+            found = pending_offers(connection, self.clock.now(), DAY, 100).deals
+        return [
+            (each.product.asin, (each.product.asked_at or self.clock.now()).astimezone(timezone.utc)) for each in found
+        ]
 
     @property
     def spent(self) -> int:
@@ -304,6 +313,24 @@ def test_sellers_who_are_not_told_hold_up_no_offers(
     assert here.rows("SELECT count(*) FROM seller") == [(0,)]
 
 
+def test_what_is_to_be_skipped_is_left_out_with_its_seller_and_the_others_are_bought(shop: MakeShop) -> None:
+    """F24: what never answers waits for another try, and holds up nothing."""
+    here = shop()
+    here.screen(here.asins[:6])
+    here.buy(partial(buy_offers, skip=[f"US/{here.asins[0]}/never"]))
+    assert here.asins_asked == here.asins[1:6]
+    here.service.pass_time(hours=25)
+    due = {asin: f"{asked_at:%Y-%m-%dT%H:%M:%SZ}" for asin, asked_at in here.asked_at()}
+    skip = [f"US/{asin}/{due[asin]}" for asin in here.asins[1:3]]
+    before = len(here.asked)
+    here.buy(partial(buy_offers, skip=skip))
+    later = [asin for request in here.asked[before:] if isinstance(request, ProductRequest) for asin in request.asins]
+    assert later == [here.asins[0], *here.asins[3:6]]
+    bought = here.asins_asked
+    here.buy(partial(buy_histories, skip=[f"US/{asin}/never" for asin in here.asins[6:]]))
+    assert here.asins_asked == bought
+
+
 def test_a_unit_that_stops_for_tokens_has_saved_what_it_bought(shop: MakeShop) -> None:
     """F01, F10, F31: the batch follows from the balance, and the next unit goes on."""
     here = shop(refill_rate=5, tokens=60)
@@ -463,6 +490,13 @@ def test_pending_are_the_survivors_the_largest_expected_profit_first(listed: Duc
     assert (len(found.deals), found.count) == (1, 4)
     assert found.deals[0].product.asked_at is None
     assert found.deals[0].used_since == hours(-1.5)
+
+
+def test_marketplaces_take_turns_the_best_of_each_first(listed: DuckDBPyConnection) -> None:
+    """F04: the cents of two currencies do not compare."""
+    load(listed, a_page(deals(4, 3), selection=DealSelection(domain=Domain.IN)))
+    screen(listed, {asin(4): 900_000, asin(5): 800_000, asin(6): None}, hours(0), domain=Domain.IN)
+    assert pending(listed, hours(0)) == [asin(number) for number in (2, 4, 3, 5, 0, 6, 1)]
 
 
 def test_fresh_offers_are_not_pending_until_they_are_old(listed: DuckDBPyConnection) -> None:

@@ -11,3 +11,18 @@ CASE
   WHEN screened = 'rejected' THEN 25.0
   ELSE greatest(100.0, coalesce(expected_profit, 0))
 END;
+
+-- One row per tracked deal: its weight among those of its marketplace, 1 on average: currencies do not compare.
+CREATE OR REPLACE TEMP MACRO refresh_weights() AS TABLE
+SELECT
+  domain_id,
+  asin,
+  worth / avg(worth) OVER (PARTITION BY domain_id) AS weight
+FROM (
+  SELECT
+    domain_id,
+    asin,
+    refresh_weight(screened, screened_stage, history_observed_at, expected_profit)::DOUBLE AS worth
+  FROM deal_metrics
+)
+WHERE worth IS NOT NULL;

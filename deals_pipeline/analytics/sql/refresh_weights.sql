@@ -1,5 +1,5 @@
--- One row per tracked deal: what its history is worth being fresh for, cents.
-SELECT refresh_weight(screened, screened_stage, history_observed_at, expected_profit)::DOUBLE AS weight
-FROM deal_metrics
-JOIN deal ON deal.domain_id = deal_metrics.domain_id AND deal.asin = deal_metrics.asin
-WHERE deal.gone_at IS NULL AND weight IS NOT NULL;
+-- One row per tracked deal that is listed: its weight in the plan of refreshes.
+SELECT weights.weight
+FROM refresh_weights() AS weights
+JOIN deal ON deal.domain_id = weights.domain_id AND deal.asin = weights.asin
+WHERE deal.gone_at IS NULL;

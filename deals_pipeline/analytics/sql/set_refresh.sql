@@ -12,12 +12,8 @@ FROM (
   SELECT
     domain_id,
     asin,
-    greatest(
-      $minutes_per_weight::DOUBLE / refresh_weight(screened, screened_stage, history_observed_at, expected_profit),
-      $minutes_min
-    ) AS planned_minutes,
+    greatest($minutes_per_weight::DOUBLE / weight, $minutes_min) AS planned_minutes,
     CASE WHEN planned_minutes <= $minutes_max THEN ceil(planned_minutes)::INTEGER END AS minutes
-  FROM deal_metrics
-  WHERE refresh_weight(screened, screened_stage, history_observed_at, expected_profit) IS NOT NULL
+  FROM refresh_weights()
 ) AS planned
 WHERE planned.domain_id = deal_metrics.domain_id AND planned.asin = deal_metrics.asin;

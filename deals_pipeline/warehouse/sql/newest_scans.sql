@@ -1,4 +1,5 @@
--- One row per version of the query, kind and shard: the newest scan of a selection, and what came of all of them.
+-- One row per version of the query, kind and shard: the newest scan of a selection, and what came of all of them. The
+-- order is by Keepa's clock, which no answer has more than a day ahead of ours.
 WITH
 last_page AS (
   SELECT scan_id, max(deals) AS deals
@@ -29,11 +30,12 @@ newest AS (
   SELECT
     scan.*,
     coalesce(received.received_at, scan.server_until) AS received_at,
+    least(scan.server_from, received.received_at + INTERVAL 1 DAY) AS begun_at,
     last_page.deals AS deals_on_last_page,
     count(*) OVER alike AS scans,
     count(scan.completed_at) OVER alike AS scans_completed,
-    max(scan.completed_at) OVER alike AS last_completed_at,
-    max(CASE WHEN scan.completed_at IS NOT NULL THEN scan.server_from END) OVER alike AS last_completed_from,
+    arg_max(received.received_at, begun_at) FILTER (WHERE scan.completed_at IS NOT NULL) OVER alike AS last_completed_at,
+    max(begun_at) FILTER (WHERE scan.completed_at IS NOT NULL) OVER alike AS last_completed_from,
     cursor_page.last_sort_value,
     coalesce(bool_or(last_page.deals > 0) OVER alike, false) AS was_too_wide
   FROM scan
@@ -44,7 +46,7 @@ newest AS (
   WINDOW alike AS (PARTITION BY scan.selection_version, scan.kind, scan.shard)
   QUALIFY row_number() OVER (
     PARTITION BY scan.selection_version, scan.kind, scan.shard
-    ORDER BY scan.server_from DESC, scan.scan_id DESC
+    ORDER BY begun_at DESC, scan.scan_id DESC
   ) = 1
 )
 
@@ -60,7 +62,6 @@ SELECT
   is_in_order,
   deals,
   server_from,
-  server_until,
   received_at,
   scans,
   scans_completed,

@@ -1,6 +1,6 @@
 -- One row per listed product whose price history is to be bought, best first, and of how many; `asked_at` is NULL for
 -- one that never was. Only what the page does not reject: that costs nothing (F40). What is there already is bought again
--- when it has moved and its planned time is past (F37).
+-- when it has moved and its planned time is past (F37). Marketplaces take turns: amounts in two currencies do not compare.
 WITH
 eligible AS (
   SELECT
@@ -35,8 +35,9 @@ SELECT domain_id, asin, asked_at, count(*) OVER () AS pending
 FROM eligible
 ORDER BY
   asked_at IS NOT NULL,
-  expected_profit DESC NULLS LAST,
-  gain DESC,
-  domain_id,
-  asin
+  row_number() OVER (
+    PARTITION BY domain_id, asked_at IS NOT NULL
+    ORDER BY expected_profit DESC NULLS LAST, gain DESC, asin
+  ),
+  domain_id
 LIMIT $limit;

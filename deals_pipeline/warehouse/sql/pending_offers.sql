@@ -1,5 +1,6 @@
 -- One row per deal whose live offers are to be bought, best first, and of how many; `asked_at` is NULL for one whose
--- offers never were. What its offers rejected comes last.
+-- offers never were. What its offers rejected comes last. Marketplaces take turns: amounts in two currencies do not
+-- compare.
 SELECT domain_id, asin, asked_at, used_since, count(*) OVER () AS pending
 FROM promising_deal
 WHERE
@@ -7,7 +8,6 @@ WHERE
   AND (retry_at IS NULL OR retry_at <= $now)
 ORDER BY
   survives DESC,
-  expected_profit DESC NULLS LAST,
-  domain_id,
-  asin
+  row_number() OVER (PARTITION BY domain_id, survives ORDER BY expected_profit DESC NULLS LAST, asin),
+  domain_id
 LIMIT $limit;

@@ -1,6 +1,6 @@
--- One row per seller to be bought, with the best survivor whose chosen offer is theirs, best first. What is known of a
--- seller holds for a week; one who did not come, or was put aside, is not asked for again for thirty days. An id that
--- is none cannot be asked for.
+-- One row per seller to be bought, with the best survivor whose chosen offer is theirs, best first, marketplaces in
+-- turns. What is known of a seller holds for a week; one who did not come, or was put aside, is not asked for again for
+-- thirty days. An id that is none cannot be asked for.
 WITH
 put_aside AS (
   SELECT domain_id, item_id AS seller_id, max(observed_at) AS last_quarantined
@@ -43,5 +43,10 @@ WHERE
     ),
     true
   )
-ORDER BY offering.expected_profit DESC NULLS LAST, offering.domain_id, offering.asin
+ORDER BY
+  row_number() OVER (
+    PARTITION BY offering.domain_id
+    ORDER BY offering.expected_profit DESC NULLS LAST, offering.asin
+  ),
+  offering.domain_id
 LIMIT $limit;

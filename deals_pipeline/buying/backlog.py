@@ -45,10 +45,14 @@ def _histories(connection: DuckDBPyConnection, now: datetime, interval: timedelt
 
 
 def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:
-    """Return the products whose offers, or of whose chosen offer the seller is to be bought: the latter go first."""
-    sellers = (each.product for each in pending_sellers(connection, now, PRODUCTS_SEEN_MAX))
+    """Return the products whose offers, or of whose chosen offer the seller is to be bought.
+
+    A unit buys sellers first, but is not called for them where it can be for offers: whether sellers are told decides
+    nothing (F24).
+    """
     offers = (each.product for each in pending_offers(connection, now, interval, PRODUCTS_SEEN_MAX).deals)
-    return tuple(dict.fromkeys((*sellers, *offers)))
+    sellers = (each.product for each in pending_sellers(connection, now, PRODUCTS_SEEN_MAX))
+    return tuple(dict.fromkeys((*offers, *sellers)))
 
 
 def _head(feed: Feed, now: datetime) -> Scan:

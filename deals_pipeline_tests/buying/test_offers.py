@@ -398,7 +398,7 @@ def test_a_balance_above_a_capacity_that_became_smaller_cuts_the_batch_to_it(sho
 
 
 def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F31: the next unit buys them first, without a note of anybody's."""
+    """F24, F31: the next unit, which is for offers, buys them first, without a note of anybody's."""
     here = shop()
     here.screen(here.asins[:10])
     here.buy_killed_before_sellers(monkeypatch)
@@ -408,6 +408,7 @@ def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: p
         asked_for = survey(connection, SETTINGS, here.clock.now()).backlog.offers
         chosen = connection.execute("SELECT count(*) FROM chosen_offer").fetchall()[0][0]
     assert len(asked_for) > 5, "the planner asks for a unit for sellers too"
+    assert [each.asin for each in asked_for[:5]] == here.asins[10:15], "but not where it can for offers"
     before = here.asked
     here.buy()
     first = here.asked[len(before)]

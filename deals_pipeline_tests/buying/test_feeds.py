@@ -156,6 +156,20 @@ def test_when_a_selection_was_read_to_its_end_is_told_by_our_clock_and_not_from_
     assert feed.unfinished(set_back, timedelta(hours=4)) is None
 
 
+def test_what_is_known_of_scans_needs_no_record_of_their_answers(warehouse: DuckDBPyConnection) -> None:
+    """F21: answers older than what is landed do not come back where their table was deleted; a shard is read once."""
+    scan = Scan(selection=SELECTION.name, kind="full", started_at=hours(0))
+    load(warehouse, a_page(deals(0, 3), scan=scan, selection=SELECTION.query))
+    head_scan = Scan(selection=SELECTION.name, kind="head", started_at=hours(1))
+    load(warehouse, a_page(deals(0, 150, hours(1)), at=hours(1), scan=head_scan, selection=SELECTION.query))
+    before = feed_of(warehouse, SELECTION)
+    assert before.completed_at(hours(1)) == hours(0)
+    warehouse.execute("DELETE FROM landed_file")
+    after = feed_of(warehouse, SELECTION)
+    assert after.completed_at(hours(1)) == hours(0)
+    assert after == before
+
+
 @pytest.mark.parametrize("page", [0, 1])
 def test_an_answer_dated_ahead_delays_no_full_scan_and_makes_nothing_known(
     warehouse: DuckDBPyConnection, page: int

@@ -5,7 +5,7 @@ SELECT
   arg_max(scan_page.last_sort_value, (scan_page.observed_at, scan_page.landed_file)) AS last_sort_value
 FROM scan
 JOIN scan_page ON scan_page.scan_id = scan.scan_id AND scan_page.page = scan.next_page - 1
-JOIN landed_file ON landed_file.landed_file = scan_page.landed_file
+LEFT JOIN landed_file ON landed_file.landed_file = scan_page.landed_file
 WHERE
   scan.selection = $selection
   AND scan.selection_version = $version

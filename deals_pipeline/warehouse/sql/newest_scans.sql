@@ -34,7 +34,8 @@ newest AS (
     last_page.deals AS deals_on_last_page,
     count(*) OVER alike AS scans,
     count(scan.completed_at) OVER alike AS scans_completed,
-    arg_max(received.received_at, begun_at) FILTER (WHERE scan.completed_at IS NOT NULL) OVER alike AS last_completed_at,
+    arg_max(coalesce(received.received_at, scan.completed_at), begun_at)
+      FILTER (WHERE scan.completed_at IS NOT NULL) OVER alike AS last_completed_at,
     max(begun_at) FILTER (WHERE scan.completed_at IS NOT NULL) OVER alike AS last_completed_from,
     cursor_page.last_sort_value,
     coalesce(bool_or(last_page.deals > 0) OVER alike, false) AS was_too_wide

@@ -1,6 +1,7 @@
 -- One row per listed product whose price history is to be bought, best first, and of how many; `asked_at` is NULL for
 -- one that never was. Only what the page does not reject: that costs nothing (F40). What is there already is bought again
--- when it has moved and its planned time is past (F37). Marketplaces take turns: amounts in two currencies do not compare.
+-- when it has moved and its planned time is past (F37). Marketplaces take turns: amounts in two currencies do not
+-- compare.
 WITH
 eligible AS (
   SELECT

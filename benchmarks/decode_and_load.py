@@ -27,11 +27,11 @@ from keepa import parse_csv
 
 from benchmarks.memory import memory
 from benchmarks.verdicts import Row, Target, command_line, conclude
-from benchmarks.wide_answer import landed, wide_answer, wide_body
+from benchmarks.wide_answer import POINTS, landed, wide_answer, wide_body
 from deals_pipeline.keepa.columns import history_table
 from deals_pipeline.keepa.reading import read_reply
 from deals_pipeline.keepa.replies import Products, WireAnswer
-from deals_pipeline.warehouse.connection import connect
+from deals_pipeline.warehouse.connection import ROW_GROUP_ROWS, connect
 from deals_pipeline.warehouse.loading import load
 from deals_pipeline.warehouse.schema import migrate
 from deals_pipeline.warehouse.statements import statement
@@ -103,40 +103,44 @@ def _parse(document: Any) -> list[object]:  # noqa: ANN401 - JSON
 
 
 def _load_into_more_and_more(millions: list[int]) -> dict[str, float]:
-    """Return the median seconds of loading an answer into a warehouse that holds so many points: a copy each time."""
+    """Return the median seconds of loading an answer into a warehouse that holds so many points: a copy each time.
+
+    A checkpoint rewrites the newest row group unless it is full: in each round it is fuller, at each level alike.
+    """
     filler, found = _histories(FILLERS_FROM), {}
     with TemporaryDirectory() as folder:
         filled, copy = Path(folder) / "filled.duckdb", Path(folder) / "copy.duckdb"
         for level in sorted(millions):
             print(f"filling up to {level} M points", file=sys.stderr)
+            full = -(-level * MILLION // POINTS // ROW_GROUP_ROWS) * ROW_GROUP_ROWS
             with connect(filled) as connection:
                 migrate(connection)
-                _fill(connection, filler, level * MILLION)
+                _fill(connection, filler, full)
             seconds: list[float] = []
             for number in range(ROUNDS):
                 shutil.copy(filled, copy)
                 with connect(copy) as connection:
+                    _fill(connection, filler, full + number * ROW_GROUP_ROWS // ROUNDS)
                     _timed(seconds, load, connection, wide_answer(number))
                 copy.unlink()
             found[f"ours, stored, after {level} M points"] = statistics.median(seconds)
     return found
 
 
-def _fill(connection: DuckDBPyConnection, filler: pa.Table, points: int) -> None:
-    """Add histories of ever other products until so many points are stored."""
+def _fill(connection: DuckDBPyConnection, filler: pa.Table, histories: int) -> None:
+    """Add histories of ever other products until so many are stored."""
     values = {"days": None, "observed_at": "2026-01-01", "landed_file": "filler", "code_version": "filler"}
-    while (stored := _stored(connection)) < points:
-        asins = pa.array([f"F{stored // 1000:08d}{asin[-5:]}" for asin in filler["asin"].to_pylist()])
+    while (stored := _stored(connection)) < histories:
+        asins = pa.array([f"F{stored:08d}{asin[-5:]}" for asin in filler["asin"].to_pylist()])
         arriving = filler.set_column(1, filler.schema.field("asin"), asins)
-        rows = max(1, min(filler.num_rows, (points - stored) // 700))
-        connection.register("arriving", arriving.slice(0, rows))
+        connection.register("arriving", arriving.slice(0, histories - stored))
         connection.execute(statement("add_histories"), values)
         connection.unregister("arriving")
 
 
 def _stored(connection: DuckDBPyConnection) -> int:
-    ((points,),) = connection.execute("SELECT coalesce(sum(len(times)), 0) FROM price_history").fetchall()
-    return int(points)
+    ((histories,),) = connection.execute("SELECT count(*) FROM price_history").fetchall()
+    return int(histories)
 
 
 def _histories(number: int) -> pa.Table:

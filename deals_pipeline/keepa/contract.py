@@ -10,6 +10,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
 from typing_extensions import assert_never
 
 from deals_pipeline.keepa.objects import Deal, Product, Series, value_of
@@ -58,9 +59,9 @@ def _series_defect(series: Series, price_type: PriceType, latest: int) -> str | 
     if len(series.flat) % price_type.stride:
         return f"has {len(series.flat)} integers, not a multiple of {price_type.stride}"
     times = series.times(price_type)
-    if not len(times):
+    if not times.size:
         return None
-    if (times[1:] < times[:-1]).any():
+    if np.count_nonzero(times[1:] < times[:-1]):
         return "is not in the order of time"
     if times[0] < 0 or times[-1] > latest:
         return "has times that the server's clock rules out"

@@ -5,6 +5,7 @@ Fields carry Keepa's names in snake case. Times are Keepa minutes, money integer
 """
 
 from array import array
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
@@ -42,7 +43,8 @@ class _Object(Struct, frozen=True, kw_only=True, rename="camel"):
         for name in self.or_missing:
             value = getattr(self, name)
             if isinstance(value, tuple):
-                force_setattr(self, name, tuple(item if _present(item) else None for item in value))
+                present = [None if item is None or item < 0 else item for item in value]
+                force_setattr(self, name, tuple(present))
             elif not _present(value):
                 force_setattr(self, name, None)
 
@@ -268,23 +270,29 @@ class UnparsedProduct(_ProductButHistories, frozen=True, kw_only=True):
 
     def parsed(self) -> Product:
         """Return the product; raises `ValueError` unless each history is `null` or an array of 32-bit integers."""
-        csv = None if self.csv is None else tuple(map(_parsed, self.csv))
+        csv = None if self.csv is None else _parsed(self.csv)
         return Product(**(asdict(self) | {"csv": csv}))
 
 
-def _parsed(history: Raw) -> Series | None:
-    text = bytes(history)
-    if text == b"null":
-        return None
-    digits = text[1:-1].strip()
-    is_plain = text.startswith(b"[") and b"." not in digits and b'"' not in digits
-    if not is_plain or np.frombuffer(digits, dtype=np.uint8).max(initial=0) > ord("9"):
+def _parsed(histories: Sequence[Raw]) -> tuple[Series | None, ...]:
+    """Return the histories of a product, whose numbers are read at once: calls of NumPy cost more than short arrays."""
+    texts = [bytes(history) for history in histories]
+    digits = [b"" if text == b"null" else text[1:-1].strip() for text in texts]
+    joined = b",".join(filter(None, digits))
+    is_plain = all(text[:1] == b"[" or text == b"null" for text in texts) and b"." not in joined and b'"' not in joined
+    if not is_plain or np.frombuffer(joined, dtype=np.uint8).max(initial=0) > ord("9"):
         raise ValueError("Expected an array of integers")
-    numbers = np.fromstring(digits, dtype=np.int64, sep=",")
+    numbers = np.fromstring(joined, dtype=np.int64, sep=",")
     flat = numbers.astype(np.int32)
     if (flat != numbers).any():
         raise ValueError("Expected 32-bit integers")
-    return Series(flat)
+    series: list[Series | None] = []
+    is_comma, at, start = np.frombuffer(joined, dtype=np.uint8) == ord(","), 0, 0
+    for text, each in zip(texts, digits, strict=True):
+        end = start + np.count_nonzero(is_comma[at : at + len(each)]) + 1 if each else start
+        series.append(None if text == b"null" else Series(flat[start:end]))
+        at, start = at + len(each) + 1 if each else at, end
+    return tuple(series)
 
 
 class Seller(_Object, frozen=True, kw_only=True):

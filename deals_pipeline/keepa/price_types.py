@@ -4,6 +4,7 @@ Source: fact P2 of docs/keepa_api.md; names and the deal-relevant set as in Keep
 """
 
 from enum import Enum, IntEnum
+from functools import cached_property
 
 from typing_extensions import Self
 
@@ -93,7 +94,7 @@ class PriceType(IntEnum):
     COUNT_NEW_FBA = 34, Measure.COUNT
     COUNT_NEW_FBM = 35, Measure.COUNT
 
-    @property
+    @cached_property
     def stride(self) -> int:
         """How many integers one point of the history takes on the wire."""
         return 3 if self.with_shipping else 2

@@ -45,13 +45,13 @@ def _histories(connection: DuckDBPyConnection, now: datetime, interval: timedelt
 
 
 def _offers(connection: DuckDBPyConnection, now: datetime, interval: timedelta) -> tuple[Product, ...]:
-    """Return the products whose offers, or of whose chosen offer the seller is to be bought.
+    """Return the products whose offers are to be bought, then the best one of whose chosen offer the seller is.
 
-    A unit buys sellers first, but is not called for them where it can be for offers: whether sellers are told decides
-    nothing (F24).
+    A unit buys all sellers, and first. But it is not called for them where it can be for offers, and never for a second
+    product: several that fail silence their class, and sellers who are not told are to silence no offers (F24).
     """
     offers = (each.product for each in pending_offers(connection, now, interval, PRODUCTS_SEEN_MAX).deals)
-    sellers = (each.product for each in pending_sellers(connection, now, PRODUCTS_SEEN_MAX))
+    sellers = (each.product for each in pending_sellers(connection, now, 1))
     return tuple(dict.fromkeys((*offers, *sellers)))
 
 

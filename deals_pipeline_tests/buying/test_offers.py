@@ -403,6 +403,9 @@ def test_a_crash_before_the_sellers_loses_nothing(shop: MakeShop, monkeypatch: p
     here.screen(here.asins[:10])
     here.buy_killed_before_sellers(monkeypatch)
     assert (len(here.asins_asked), here.sellers_asked) == (10, [])
+    with here.connect() as connection:
+        assert len(pending_sellers(connection, here.clock.now(), 100)) > 1
+        assert len(survey(connection, SETTINGS, here.clock.now()).backlog.offers) == 1, "several would be silenced"
     here.screen(here.asins[10:15])
     with here.connect() as connection:
         asked_for = survey(connection, SETTINGS, here.clock.now()).backlog.offers

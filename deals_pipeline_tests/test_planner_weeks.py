@@ -25,6 +25,8 @@ START: Final = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SENSOR: Final = timedelta(seconds=30)
 UNIT_TAKES: Final = timedelta(seconds=30)
 """Of which a run takes a few, and the next look at what to buy the most."""
+REMEMBERED: Final = timedelta(hours=1)
+"""Of units that ended; the sensor remembers a day of them, and each decision looks at all."""
 RATES: Final = (5, 9, 10, 20, 21, 25, 60, 1000)
 DEFAULT: Final = Budget(Intervals(), Shares(), Policy())
 CATALOGUE: Final = tuple(Product(Domain.US, f"{n:010}") for n in range(30_000))
@@ -53,6 +55,7 @@ class World:
     full: Scan = FULL
     shard: Scan = SHARD
     bought: Counter[Work] = field(default_factory=Counter)
+    ended: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.heads = [Scan(f"books-{n}@1") for n in range(self.selections)]
@@ -74,7 +77,8 @@ class World:
             _, work, tokens = self.recent.popleft()
             self.spent_lately[work] -= tokens
         known = status(self.state(), Record(), self.budget.policy, self.now)
-        return plan(known, self.backlog(), History(self.spent_lately), self.now, self.budget)
+        self.ended = {key: at for key, at in self.ended.items() if self.now - at < REMEMBERED}
+        return plan(known, self.backlog(), History(self.spent_lately, ended=self.ended), self.now, self.budget)
 
     def state(self) -> BucketState:
         seen = Observation(self.now, self.now, self.balance, self.next_tick - self.now, 0)
@@ -117,6 +121,7 @@ class World:
         self.spent_lately[unit.work] += tokens
         self.recent.append((self.now, unit.work, tokens))
         self.asked.append((self.now, unit))
+        self.ended[unit.run_key] = self.now
 
     def pass_time(self, time: timedelta) -> None:
         self.now += time
